@@ -1,0 +1,26 @@
+"""Neural scaling laws as PyMC models: credible intervals that hold up.
+
+>>> import bayescale as bs
+>>> runs = bs.datasets.load("simulated_isoflop")
+>>> fitted = bs.fit(bs.models.COUPLED, runs, random_seed=1)  # doctest: +SKIP
+>>> fitted.optimum(1e24)  # doctest: +SKIP
+
+Importing this package loads neither PyMC nor ArviZ; the first use of what needs them does.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["datasets", "flops", "likelihood", "models", "plots"],
+    submod_attrs={
+        "allocation": ["optimum"],
+        "diagnosis": ["Verdict"],
+        "errors": ["BayescaleError", "ConvergenceError", "DataError", "LawError"],
+        "fitting": ["Fit", "fit"],
+        "law": ["Claim", "Law", "Prior", "Units"],
+        "prediction": ["predict"],
+        "runs": ["read_runs"],
+        "storage": ["load"],
+    },
+)

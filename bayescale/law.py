@@ -1,0 +1,325 @@
+"""A law is a formula and a table of priors.
+
+Two kinds of parameter meet in a `Law`. *Coefficients* are what papers print (``E, A, alpha``): the
+formula uses them, in raw units. *Free parameters* are what is sampled: scale-free, nearly
+uncorrelated, so that one default prior suits any unit of loss and any range of runs.
+``coefficients(units, **free)`` turns the second into the first.
+
+Formula, coefficients and derived quantities are plain functions of arrays, written once in
+arithmetic and ``np.exp``, ``np.log`` and friends, so that they run on numpy, xarray and PyTensor.
+A parameter with several parts (a simplex of shares, say) reaches them as a tuple of arrays.
+
+The records check themselves when they are made.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from bayescale.errors import LawError
+from bayescale.flops import Array
+
+Numbers = Mapping[str, float | tuple[float, ...]]
+
+
+@dataclass(frozen=True, init=False, eq=False)
+class Prior:
+    """A PyMC distribution with its numbers.
+
+    Parameters
+    ----------
+    distribution : PyMC distribution class
+        The class itself, for example ``pm.LogNormal``.
+    parts : sequence of str, optional
+        Names of the components of a vector parameter. Without them the parameter is a scalar.
+    **parameters : float or sequence of float
+        The distribution's parameters by name; a sequence has one number for each part.
+
+    Raises
+    ------
+    LawError
+        If the distribution does not take these parameters, or a number is not finite.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> Prior(pm.LogNormal, mu=-1.2, sigma=0.6)
+    LogNormal(mu=-1.2, sigma=0.6)
+    """
+
+    distribution: Any
+    parameters: Numbers
+    parts: tuple[str, ...]
+
+    def __init__(
+        self,
+        distribution: Any,
+        *,
+        parts: Iterable[str] = (),
+        **parameters: float | Iterable[float],
+    ) -> None:
+        numbers = {name: _numbers(name, value) for name, value in parameters.items()}
+        object.__setattr__(self, "distribution", distribution)
+        object.__setattr__(self, "parts", tuple(parts))
+        object.__setattr__(self, "parameters", MappingProxyType(numbers))
+        _check_prior(self)
+
+    def __repr__(self) -> str:
+        said = {
+            name: [f"{number:g}" for number in np.atleast_1d(value)]
+            for name, value in self.parameters.items()
+        }
+        numbers = ", ".join(
+            f"{name}=({', '.join(each)})" if self.parts and len(each) > 1 else f"{name}={each[0]}"
+            for name, each in said.items()
+        )
+        return f"{self.distribution.__name__}({numbers})"
+
+    @property
+    def form(self) -> tuple[Any, ...]:
+        """What a compiled model depends on: everything but the numbers."""
+        shapes = tuple((name, np.shape(value)) for name, value in self.parameters.items())
+        return (self.distribution, self.parts, shapes)
+
+
+def _numbers(name: str, value: float | Iterable[float]) -> float | tuple[float, ...]:
+    try:
+        numbers = tuple(map(float, value)) if isinstance(value, Iterable) else float(value)
+        finite = bool(np.all(np.isfinite(numbers)))
+    except (TypeError, ValueError):
+        finite = False
+    if not finite:
+        raise LawError(
+            f"the prior's {name} is {value!r}; expected a finite number or a sequence of them. "
+            "Give numbers: what depends on the runs belongs into the law's coefficients."
+        )
+    return numbers
+
+
+def _check_prior(prior: Prior) -> None:
+    for name, value in prior.parameters.items():
+        if isinstance(value, tuple) and len(value) != len(prior.parts):
+            raise LawError(
+                f"the prior's {name} has {len(value)} numbers for parts {prior.parts}; expected "
+                f"{len(prior.parts)}. Name one part for each number with parts=(...)."
+            )
+    make = getattr(prior.distribution, "dist", None)
+    if make is None:
+        raise LawError(
+            f"{prior.distribution!r} is no PyMC distribution; expected a class such as "
+            "pm.LogNormal. Pass the class itself, not its name and not a call of it."
+        )
+    try:
+        make(**prior.parameters)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise LawError(
+            f"{prior!r} cannot be made ({error}); expected the parameters that PyMC's "
+            f"{prior.distribution.__name__} takes. See its signature."
+        ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """What somebody published about a law.
+
+    Parameters
+    ----------
+    label : str
+        Short name, for example ``"Hoffmann et al., rounded"``.
+    values : mapping of str to float
+        Coefficients and derived quantities as printed.
+    errors : mapping of str to float, optional
+        Their standard errors, where printed.
+    intervals : mapping of str to (float, float), optional
+        Their intervals, where printed.
+    mass : float, optional
+        Probability the intervals were said to hold; needed with `intervals`.
+    runs : int, optional
+        Number of runs behind the claim.
+    reference : str
+        Paper or repository, and where in it.
+    checked : bool
+        Whether the figures were read in the source or recomputed from its data. Figures that are
+        only quoted elsewhere say False, and nothing is tested against them.
+    """
+
+    label: str
+    values: Mapping[str, float]
+    reference: str
+    errors: Mapping[str, float] = field(default_factory=dict)
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    mass: float | None = None
+    runs: int | None = None
+    checked: bool = True
+
+    def __post_init__(self) -> None:
+        if self.intervals and (self.mass is None or not 0 < self.mass < 1):
+            raise LawError(
+                f"claim {self.label!r} has intervals with mass {self.mass!r}; expected the "
+                "probability they were said to hold, between 0 and 1. Set mass=0.8, say."
+            )
+        for name, (lower, upper) in self.intervals.items():
+            if not lower < upper:
+                raise LawError(
+                    f"claim {self.label!r} has {name} in ({lower}, {upper}); expected the lower "
+                    "end below the upper. Swap or correct them."
+                )
+
+    @property
+    def names(self) -> set[str]:
+        """Every quantity the claim says something about."""
+        return {*self.values, *self.errors, *self.intervals}
+
+
+@dataclass(frozen=True)
+class Units:
+    """What makes free parameters scale-free: the middle and the spread of the runs.
+
+    Parameters
+    ----------
+    pivot : mapping of str to array
+        Geometric mean of each input and of the response.
+    spread : mapping of str to array
+        Standard deviation of the logarithm of each input.
+    """
+
+    pivot: Mapping[str, Array]
+    spread: Mapping[str, Array]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Law:
+    """A scaling law.
+
+    Parameters
+    ----------
+    name : str
+        Identifier, also on the shell.
+    title : str
+        One line a person can tell it by.
+    formula : callable
+        ``formula(*inputs, *coefficients)`` gives the expected response.
+    inputs : tuple of str
+        Columns of the table of runs, in the order of the formula.
+    response : str
+        Column that the formula describes. It must be positive.
+    priors : mapping of str to Prior
+        The free parameters.
+    coefficients : callable
+        ``coefficients(units, **free)`` gives the formula's coefficients as a dictionary.
+    derived : mapping of str to callable, optional
+        Further quantities as functions of coefficients, which they take by name.
+    optimal_params : callable, optional
+        ``optimal_params(product, ...)``: the params that minimise the response at a fixed product
+        of params and tokens, as a function of coefficients taken by name. Without it the optimum
+        is searched for.
+    claims : tuple of Claim
+        What was published about the law.
+    domain : mapping of str to (float, float)
+        Range over which the law was measured by those who proposed it.
+    reference : str
+        Paper and equation.
+
+    Raises
+    ------
+    LawError
+        If the pieces do not fit; the message names what is missing on which side.
+    """
+
+    name: str
+    title: str
+    formula: Callable[..., Array]
+    inputs: tuple[str, ...]
+    priors: Mapping[str, Prior]
+    coefficients: Callable[..., dict[str, Array]]
+    reference: str
+    response: str = "loss"
+    derived: Mapping[str, Callable[..., Array]] = field(default_factory=dict)
+    optimal_params: Callable[..., Array] | None = None
+    claims: tuple[Claim, ...] = ()
+    domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_formula(self)
+        _check_coefficients(self)
+        known = set(self.coefficient_names)
+        for name, function in self.derived.items():
+            _within(self, f"derived quantity {name!r} takes", arguments(function), known)
+        if self.optimal_params is not None:
+            takes = set(arguments(self.optimal_params)) - {"product"}
+            _within(self, "optimal_params takes", takes, known)
+        for claim in self.claims:
+            _within(self, f"claim {claim.label!r} names", claim.names, known | set(self.derived))
+        _within(self, "domain names", self.domain, set(self.inputs))
+
+    def __repr__(self) -> str:
+        return f"Law({self.name!r}: {self.title})"
+
+    @property
+    def coefficient_names(self) -> tuple[str, ...]:
+        """The coefficients, in the order of the formula."""
+        return arguments(self.formula)[len(self.inputs) :]
+
+    def derive(self, coefficients: Mapping[str, Array]) -> dict[str, Array]:
+        """Every derived quantity, from coefficients of any array kind."""
+        return {name: call(function, coefficients) for name, function in self.derived.items()}
+
+
+def arguments(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Names of the arguments of a function."""
+    return tuple(inspect.signature(function).parameters)
+
+
+def call(function: Callable[..., Any], values: Mapping[str, Any], **more: Any) -> Any:
+    """Call a function with those of the values that it names."""
+    every = {**values, **more}
+    return function(**{name: every[name] for name in arguments(function)})
+
+
+def _check_formula(law: Law) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", law.name):
+        raise LawError(
+            f"a law is called {law.name!r}; expected lower-case letters, digits and underscores. "
+            "Choose another name and put the prose into title."
+        )
+    first = arguments(law.formula)[: len(law.inputs)]
+    if first != tuple(law.inputs):
+        raise LawError(
+            f"law {law.name!r}: the formula's first arguments are {first}; expected its inputs "
+            f"{tuple(law.inputs)}. Name and order them alike."
+        )
+
+
+def _check_coefficients(law: Law) -> None:
+    takes = set(arguments(law.coefficients)) - {"units"}
+    _alike(law, "coefficients() takes", takes, "priors are given for", set(law.priors))
+    dummies = {
+        name: tuple(0.5 for _ in prior.parts) if prior.parts else 0.5
+        for name, prior in law.priors.items()
+    }
+    ones = dict.fromkeys((*law.inputs, law.response), 1.0)
+    gives = set(law.coefficients(Units(ones, ones), **dummies))
+    _alike(law, "coefficients() gives", gives, "the formula takes", set(law.coefficient_names))
+
+
+def _alike(law: Law, one: str, left: set[str], other: str, right: set[str]) -> None:
+    if left == right:
+        return
+    raise LawError(
+        f"law {law.name!r} contradicts itself: only {one} {sorted(left - right)}, only {other} "
+        f"{sorted(right - left)}; expected the same names on both sides. Add or rename them."
+    )
+
+
+def _within(law: Law, what: str, names: Iterable[str], known: set[str]) -> None:
+    unknown = sorted(set(names) - known)
+    if unknown:
+        raise LawError(
+            f"law {law.name!r}: {what} {unknown}; expected names among {sorted(known)}. "
+            "Rename them, or add what they stand for."
+        )

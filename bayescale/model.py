@@ -1,0 +1,292 @@
+"""A law, a likelihood and runs become a PyMC model.
+
+Everything about the runs enters as `pm.Data`: the columns, the pivots, and the numbers of the
+priors. So one compiled model serves every table, of any length (`bayescale.sampling`).
+
+Grouped runs (``by="corpus"``) make every free parameter one of three things across groups:
+*shared*; *separate*, each group with the prior of its own; or *partial*, scattered about a common
+value. Partial pooling happens on the scale on which PyMC samples the parameter (the logarithm of
+a positive one, log ratios of a simplex), so the same few lines pool any prior:
+
+    z_group ~ Normal(0, 1),  value_group = backward(forward(common) + sd * z_group)
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+
+from bayescale.errors import LawError
+from bayescale.flops import Array
+from bayescale.law import Law, Prior, Units, call
+from bayescale.likelihood import Likelihood
+
+
+class Pool(StrEnum):
+    """How a free parameter behaves across groups of runs."""
+
+    SHARED = "shared"
+    SEPARATE = "separate"
+    PARTIAL = "partial"
+
+
+# Groups of one study rarely differ by more than a factor of two in an exponent.
+BETWEEN = Prior(pm.HalfNormal, sigma=0.3)
+OBSERVED = "observed"
+GROUP_INDEX = "group_index"
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What a model is made of, apart from numbers: two tables with one structure share code.
+
+    Parameters
+    ----------
+    law, likelihood
+        The two records.
+    priors : tuple of (str, Prior)
+        Priors of law and likelihood by parameter, replacements made.
+    by : str, optional
+        Column that groups the runs.
+    groups : tuple of str
+        Its values, sorted.
+    pool : tuple of (str, Pool)
+        The parameters that are not shared.
+    """
+
+    law: Law
+    likelihood: Likelihood
+    priors: tuple[tuple[str, Prior], ...]
+    by: str | None = None
+    groups: tuple[str, ...] = ()
+    pool: tuple[tuple[str, Pool], ...] = ()
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Equal for structures whose compiled models are interchangeable."""
+        forms = tuple((name, prior.form) for name, prior in self.priors)
+        return (self.law, self.likelihood, forms, self.by, len(self.groups), self.pool)
+
+    def pooling(self, name: str) -> Pool:
+        """How parameter `name` behaves across groups."""
+        return dict(self.pool).get(name, Pool.SHARED)
+
+
+def structure(
+    law: Law,
+    likelihood: Likelihood,
+    runs: pd.DataFrame,
+    *,
+    priors: Mapping[str, Prior] | None = None,
+    by: str | None = None,
+    pool: Mapping[str, str] | str | None = None,
+) -> Structure:
+    """Put the choices of a fit together, and check that they agree.
+
+    Raises
+    ------
+    LawError
+        If a prior or a pooling is given for a parameter that is not there.
+    """
+    own = {**law.priors, **likelihood.priors}
+    replaced = dict(priors or {})
+    _known("priors", replaced, own)
+    for name, prior in replaced.items():
+        if prior.parts != own[name].parts:
+            raise LawError(
+                f"the prior given for {name!r} has parts {prior.parts}; expected "
+                f"{own[name].parts}. Give it parts={own[name].parts!r}."
+            )
+    pools = _pools(law, by, pool)
+    groups = tuple(map(str, sorted(runs[by].unique()))) if by is not None else ()
+    table = tuple({**own, **replaced}.items())
+    return Structure(law, likelihood, table, by, groups, tuple(pools.items()))
+
+
+def _known(what: str, names: Iterable[str], known: Iterable[str]) -> None:
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        raise LawError(
+            f"{what} names {unknown}; expected free parameters among {sorted(known)}. "
+            "Coefficients follow from these: choose the ones they follow from."
+        )
+
+
+def _pools(law: Law, by: str | None, pool: Mapping[str, str] | str | None) -> dict[str, Pool]:
+    if by is None:
+        if pool is not None:
+            raise LawError(
+                f"pool={pool!r} without groups; expected by= to name the column that groups the "
+                "runs. Add by=..., or leave pool out."
+            )
+        return {}
+    chosen = pool if pool is not None else Pool.PARTIAL
+    if isinstance(chosen, str):
+        chosen = dict.fromkeys(law.priors, chosen)
+    _known("pool", chosen, law.priors)
+    unknown = set(chosen.values()) - set(Pool)
+    if unknown:
+        raise LawError(
+            f"pool holds {sorted(unknown)}; expected {', '.join(Pool)}. Choose one of these."
+        )
+    every = {name: Pool(chosen.get(name, Pool.PARTIAL)) for name in law.priors}
+    return {name: kind for name, kind in every.items() if kind is not Pool.SHARED}
+
+
+def units_of(law: Law, runs: pd.DataFrame) -> Units:
+    """Geometric means and log standard deviations of the runs a law is fitted to."""
+    logs = {name: np.log(runs[name].to_numpy()) for name in (*law.inputs, law.response)}
+    return Units(
+        pivot={name: np.exp(column.mean()) for name, column in logs.items()},
+        spread={name: column.std() for name, column in logs.items()},
+    )
+
+
+def model_data(made: Structure, runs: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Every number that enters a model, by the name of its `pm.Data`."""
+    law, family = made.law, made.likelihood.family
+    units = units_of(law, runs)
+    data: dict[str, Array] = {name: runs[name].to_numpy() for name in law.inputs}
+    data[OBSERVED] = family.observed(runs[law.response].to_numpy())
+    data |= {f"pivot_{name}": value for name, value in units.pivot.items()}
+    data |= {f"spread_{name}": value for name, value in units.spread.items()}
+    for name, prior in made.priors:
+        data |= {f"prior_{name}_{key}": number for key, number in prior.parameters.items()}
+    if made.by is not None:
+        data[GROUP_INDEX] = group_index(made, runs)
+        data["prior_between_sigma"] = BETWEEN.parameters["sigma"]
+    return {
+        name: np.asarray(value, dtype="int32" if name == GROUP_INDEX else "float64")
+        for name, value in data.items()
+    }
+
+
+def group_index(made: Structure, runs: pd.DataFrame) -> np.ndarray:
+    """Position of each run's group among the groups."""
+    return pd.Index(made.groups).get_indexer(runs[made.by].map(str))
+
+
+def build_model(made: Structure, runs: pd.DataFrame) -> pm.Model:
+    """Make the PyMC model of a structure on a table of runs.
+
+    Parameters
+    ----------
+    made : Structure
+        From `structure`.
+    runs : DataFrame
+        Validated runs (`bayescale.runs`).
+
+    Returns
+    -------
+    pm.Model
+        With dims ``run`` and the grouping's name, the free parameters, the law's coefficients as
+        deterministics, and the observed log response.
+    """
+    law, likelihood = made.law, made.likelihood
+    coords = {"run": np.arange(len(runs)), **coords_of(made)}
+    # Bounds hold by construction: every parameter is sampled on its unconstrained scale.
+    with pm.Model(coords=coords, check_bounds=False) as model:
+        data = _register(made, model_data(made, runs))
+        free = {name: _parameter(made, name, prior, data) for name, prior in made.priors}
+        coefficients = _coefficients(made, data, free)
+        expected = law.formula(
+            **{name: data[name] for name in law.inputs},
+            **{name: _by_run(made, data, value) for name, value in coefficients.items()},
+        )
+        design = design_of(law, data, _units(law, data))
+        noise = {name: free[name] for name in likelihood.priors}
+        likelihood.family.distribution(
+            observed_name(made),
+            **likelihood.scatter(expected, design, **noise),
+            observed=data[OBSERVED],
+            dims="run",
+        )
+    return model
+
+
+def observed_name(made: Structure) -> str:
+    """What the observed variable is called: ``log_loss`` for a loss scattered on the log."""
+    return made.likelihood.family.prefix + made.law.response
+
+
+def coords_of(made: Structure) -> dict[str, Any]:
+    """Coordinates of the groups, and of the parameters that have parts."""
+    parts = {f"{name}_part": list(prior.parts) for name, prior in made.priors if prior.parts}
+    return parts if made.by is None else {made.by: list(made.groups), **parts}
+
+
+def design_of(law: Law, columns: Mapping[str, Array], units: Units) -> dict[str, Array]:
+    """Standardised logarithm of each input."""
+    return {
+        name: (np.log(columns[name]) - np.log(units.pivot[name])) / units.spread[name]
+        for name in law.inputs
+    }
+
+
+def _units(law: Law, data: Mapping[str, Any]) -> Units:
+    names = (*law.inputs, law.response)
+    return Units(
+        pivot={name: data[f"pivot_{name}"] for name in names},
+        spread={name: data[f"spread_{name}"] for name in names},
+    )
+
+
+def _register(made: Structure, data: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    along_runs = {*made.law.inputs, OBSERVED, GROUP_INDEX}
+    return {
+        name: pm.Data(name, value, dims="run" if name in along_runs else None)
+        for name, value in data.items()
+    }
+
+
+def _parameter(made: Structure, name: str, prior: Prior, data: Mapping[str, Any]) -> Any:
+    """One free parameter; with parts, a tuple of them."""
+    parts = (f"{name}_part",) if prior.parts else ()
+    pooling = made.pooling(name)
+    numbers = {key: data[f"prior_{name}_{key}"] for key in prior.parameters}
+    if pooling is Pool.PARTIAL:
+        variable = _partial(made, name, prior, numbers, parts)
+    else:
+        dims = (made.by, *parts) if pooling is Pool.SEPARATE else parts
+        variable = prior.distribution(name, **numbers, dims=dims or None)
+    return tuple(variable[..., k] for k in range(len(prior.parts))) if parts else variable
+
+
+def _partial(
+    made: Structure, name: str, prior: Prior, numbers: dict[str, Any], parts: tuple[str, ...]
+) -> Any:
+    common = prior.distribution(f"{name}_common", **numbers, dims=parts or None)
+    between = BETWEEN.distribution(f"{name}_sd", sigma=pm.modelcontext(None)["prior_between_sigma"])
+    transform = pm.modelcontext(None).rvs_to_transforms[common]
+    settings = common.owner.inputs
+    centre = common if transform is None else transform.forward(common, *settings)
+    # A simplex has one coordinate less on the sampling scale than it has parts.
+    free = len(prior.parts) - (transform is not None and transform.ndim_supp > 0)
+    shape = (len(made.groups), free) if parts else (len(made.groups),)
+    offset = pm.Normal(f"{name}_offset", 0.0, 1.0, shape=shape)
+    moved = centre + between * offset
+    value = moved if transform is None else transform.backward(moved, *settings)
+    return pm.Deterministic(name, value, dims=(made.by, *parts))
+
+
+def _coefficients(
+    made: Structure, data: Mapping[str, Any], free: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The law's coefficients, those that are no free parameter registered under their names."""
+    law = made.law
+    coefficients = call(law.coefficients, free, units=_units(law, data))
+    return {
+        name: value
+        if name in free
+        else pm.Deterministic(name, value, dims=made.by if value.ndim else None)
+        for name, value in coefficients.items()
+    }
+
+
+def _by_run(made: Structure, data: Mapping[str, Any], value: Any) -> Any:
+    """Give each run the value of its group."""
+    return value[data[GROUP_INDEX]] if made.by is not None and value.ndim else value

@@ -1,0 +1,176 @@
+"""What the shell prints: tables for people, JSON with stable keys for machines."""
+
+import inspect
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from bayescale.diagnosis import interval, interval_kind, interval_names
+from bayescale.display import heading, printed, remarks
+from bayescale.fitting import Fit
+from bayescale.law import Law
+from bayescale.prediction import SAMPLE_DIMS
+
+JSON_COLUMNS = ("mean", "sd", "lower", "upper", "honesty", "ess_bulk", "r_hat")
+QUANTITIES = {
+    "N_opt": "N_opt",
+    "D_opt": "D_opt",
+    "tokens_per_param": "tokens_per_param",
+    "loss": "L_opt",
+}
+PAST_RUNS = (1.0, 10.0, 100.0)
+"""Without budgets, the optimum is shown at these multiples of the largest run's compute."""
+
+
+def fit_json(fit: Fit, table: str) -> dict[str, Any]:
+    """A fit as the shell's ``--json`` prints it."""
+    kind, mass = interval_kind()
+    lower, upper = interval_names()
+    rows = fit.summary().rename(columns={lower: "lower", upper: "upper"})
+    return {
+        "law": fit.law.name,
+        "table": table,
+        "runs": len(fit.runs),
+        "verdict": {"trusted": fit.verdict.trusted, "reasons": list(fit.verdict.reasons)},
+        "warnings": list(fit.warnings),
+        "summary": {
+            str(name): {column: _finite(row[column]) for column in JSON_COLUMNS}
+            for name, row in rows.iterrows()
+        },
+        "interval": {"kind": kind, "mass": mass},
+        "elpd_loo": _finite(fit.loo.attrs["elpd"]),
+        "seconds": fit.seconds,
+    }
+
+
+def optimum_json(fit: Fit, optimum: xr.Dataset) -> dict[str, Any]:
+    """An optimum as the shell's ``--json`` prints it; with one more key, ``group``, by groups."""
+    return {"law": fit.law.name, "cost": optimum.attrs["cost"], "budgets": _budgets(optimum)}
+
+
+def _budgets(optimum: xr.Dataset) -> list[dict[str, Any]]:
+    groups = [str(dim) for dim in optimum.dims if dim not in (*SAMPLE_DIMS, "budget")]
+    if groups:
+        return [
+            {"group": str(name), **row}
+            for name in optimum[groups[0]].values
+            for row in _budgets(optimum.sel({groups[0]: name}, drop=True))
+        ]
+    return [_budget(optimum.isel(budget=k)) for k in range(optimum.sizes["budget"])]
+
+
+def _budget(one: xr.Dataset) -> dict[str, Any]:
+    described = {}
+    for key, name in QUANTITIES.items():
+        lower, upper = interval(one[name])
+        described[key] = {
+            "mean": _finite(one[name].mean()),
+            "median": _finite(one[name].median()),
+            "lower": _finite(lower),
+            "upper": _finite(upper),
+        }
+    beyond = _finite(one["decades_beyond_runs"])
+    return {"flops": float(one["budget"]), **described, "decades_beyond_runs": beyond}
+
+
+def _finite(value: Any) -> float | None:
+    """A number that JSON can hold."""
+    return float(value) if np.isfinite(value) else None
+
+
+def print_fit(fit: Fit, table: str, flops: Sequence[float] | None) -> None:
+    """Print a fit, and the optimum at some budgets where the law has one."""
+    console = _console()
+    for line in (f"{table}:", *heading(fit)):
+        console.print(line, markup=False, highlight=False)
+    shown = printed(fit.summary())
+    print_rows(("", *shown.columns), [(str(name), *row) for name, *row in shown.itertuples()])
+    if {"params", "tokens"} <= set(fit.law.inputs):
+        budgets = flops or np.multiply(PAST_RUNS, _largest(fit))
+        print_optimum(fit, fit.optimum(budgets))
+    for line in remarks(fit):
+        console.print(line, markup=False, highlight=False)
+
+
+def _largest(fit: Fit) -> float:
+    """Compute of the largest run, to two digits."""
+    from bayescale.flops import SIX_ND
+
+    return float(f"{SIX_ND.flops(fit.runs['params'], fit.runs['tokens']).max():.1e}")
+
+
+def print_optimum(fit: Fit, optimum: xr.Dataset) -> None:
+    """Print the median and the interval of the best split of each budget."""
+    kind, mass = interval_kind()
+    _console().print(
+        f"\nBest use of compute ({optimum.attrs['cost']}): median and {mass:.0%} {kind.upper()}",
+        highlight=False,
+    )
+    rows = optimum_json(fit, optimum)["budgets"]
+    first = ["group"] if "group" in rows[0] else []
+    header = (*first, "FLOP", *QUANTITIES, "decades beyond the runs")
+    print_rows(
+        header,
+        [
+            (
+                *(row[name] for name in first),
+                f"{row['flops']:.3g}",
+                *(_between(row[name]) for name in QUANTITIES),
+                f"{row['decades_beyond_runs']:.1f}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def _between(row: dict[str, float]) -> str:
+    return f"{row['median']:.3g} ({row['lower']:.3g} to {row['upper']:.3g})"
+
+
+def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a plain table; the first column to the left, numbers to the right."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    numeric = [all(row[k][:1] in "-0123456789" for row in rows) for k in range(len(header))]
+    for name, right in zip(header, numeric, strict=True):
+        table.add_column(name, justify="right" if right else "left", no_wrap=right)
+    for row in rows:
+        table.add_row(*map(_plain, row))
+    _console().print(table, highlight=False)
+
+
+def print_law(law: Law) -> None:
+    """Print what a law says, what it samples and what was published about it."""
+    console = _console()
+    console.print(f"{law.name}: {law.title}\n\n{_prose(law)}", markup=False, highlight=False)
+    print_rows(("parameter", "prior"), [(n, repr(prior)) for n, prior in law.priors.items()])
+    claims = [
+        (claim.label, ", ".join(f"{k} {v:g}" for k, v in claim.values.items()), claim.reference)
+        for claim in law.claims
+    ]
+    if claims:
+        print_rows(("published by", "values", "where"), claims)
+
+
+def _prose(law: Law) -> str:
+    """The law's own page, without the marks that only a documentation builder reads."""
+    page = inspect.getdoc(inspect.getmodule(law.coefficients)) or law.reference
+    return re.sub(r"(?::\w+:)?`+([^`]*)`+", r"\1", page).replace(".. math::", "   ")
+
+
+def _plain(text: str) -> str:
+    """Text that Rich takes as it is."""
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _console() -> Console:
+    """Standard output; when it is no terminal, wide enough for every table."""
+    console = Console(soft_wrap=False)
+    return console if console.is_terminal else Console(width=160)

@@ -1,0 +1,47 @@
+"""Scaling laws, one family a module.
+
+`LAWS` has every law by its name, in the order of the documentation.
+"""
+
+from difflib import get_close_matches
+
+from bayescale.errors import LawError
+from bayescale.law import Law
+from bayescale.models.chinchilla import CHINCHILLA
+from bayescale.models.coupled import COUPLED
+from bayescale.models.kaplan import KAPLAN_ND
+from bayescale.models.power_law import (
+    HENIGHAN_LOSS_C,
+    HENIGHAN_LOSS_N,
+    KAPLAN_C,
+    KAPLAN_D,
+    KAPLAN_N,
+    POWER_LAW,
+    POWER_LAW_CONSTANT,
+)
+
+LAWS: dict[str, Law] = {
+    law.name: law
+    for law in (
+        COUPLED,
+        CHINCHILLA,
+        KAPLAN_ND,
+        POWER_LAW_CONSTANT,
+        POWER_LAW,
+        KAPLAN_N,
+        KAPLAN_D,
+        KAPLAN_C,
+        HENIGHAN_LOSS_N,
+        HENIGHAN_LOSS_C,
+    )
+}
+"""Every law by its name, in the order of the documentation; the first is the default."""
+
+
+def law_named(name: str) -> Law:
+    """Look up a law by the name it goes by on the shell and in saved files."""
+    if name in LAWS:
+        return LAWS[name]
+    close = get_close_matches(name, LAWS, n=1)
+    hint = f"Did you mean {close[0]!r}?" if close else "bayescale laws lists them with a line each."
+    raise LawError(f"unknown law {name!r}; expected one of {', '.join(LAWS)}. {hint}")

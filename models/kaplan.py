@@ -1,0 +1,106 @@
+r"""Loss from parameters and data in one nested power law: Kaplan's joint law.
+
+.. math::
+   L(N, D) = \left[ \left(\frac{N_c}{N}\right)^{\alpha_N / \alpha_D} + \frac{D_c}{D}
+             \right]^{\alpha_D}
+
+with :math:`L` the loss (nats per token), :math:`N` the parameters without embeddings, :math:`D` the
+training tokens, :math:`N_c` and :math:`D_c` the scales at which either alone would give a loss of
+1, :math:`\alpha_N` and :math:`\alpha_D` the exponents with respect to either.
+
+What is sampled is the loss at the middle of the runs (``level``), the ``share`` of the bracket that
+model and data have there, the data exponent and the ``ratio`` of the two exponents. The scales are
+extrapolated by many decades: their posteriors are wide and mean little by themselves.
+
+Source: Kaplan et al. (2020), arXiv:2001.08361, eq. 1.5 and table 2. The constants of its
+single-variable laws are not those of the joint fit.
+
+It has no irreducible loss, so it is too optimistic far beyond the runs, and it needs small data as
+well as small models. :mod:`bayescale.models.coupled` contains it (:math:`\kappa = \alpha_D`,
+:math:`E = 0`).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pymc as pm
+
+from bayescale.flops import Array
+from bayescale.law import Claim, Law, Prior, Units
+from bayescale.models import coupled
+
+
+def loss(
+    params: Array, tokens: Array, N_c: Array, D_c: Array, alpha_N: Array, alpha_D: Array
+) -> Array:
+    """Loss of a model of `params` parameters trained over `tokens` tokens, stopped early."""
+    return ((N_c / params) ** (alpha_N / alpha_D) + D_c / tokens) ** alpha_D
+
+
+def coefficients(
+    units: Units, level: Array, share: Sequence[Array], ratio: Array, alpha_D: Array
+) -> dict[str, Array]:
+    """Split the bracket at the pivot into its two shares, and scale them from there."""
+    bracket = (level * units.pivot["loss"]) ** (1 / alpha_D)
+    from_model, from_data = share
+    return {
+        "N_c": units.pivot["params"] * (from_model * bracket) ** (1 / ratio),
+        "D_c": units.pivot["tokens"] * from_data * bracket,
+        "alpha_N": ratio * alpha_D,
+        "alpha_D": alpha_D,
+    }
+
+
+def as_coupled(N_c: Array, D_c: Array, alpha_N: Array, alpha_D: Array) -> dict[str, Array]:
+    """The coefficients with which the coupled law is this one."""
+    return {
+        "A": N_c**alpha_N,
+        "B": D_c**alpha_D,
+        "alpha": alpha_N,
+        "beta": alpha_D,
+        "kappa": alpha_D,
+    }
+
+
+def optimal_params(product: Array, N_c: Array, D_c: Array, alpha_N: Array, alpha_D: Array) -> Array:
+    """Parameters that minimise the loss at a fixed product of parameters and tokens."""
+    return coupled.optimal_params(product, **as_coupled(N_c, D_c, alpha_N, alpha_D))
+
+
+def params_exponent(alpha_N: Array, alpha_D: Array) -> Array:
+    """Exponent a of N_opt ~ C^a, for compute C = 6 N D."""
+    return alpha_D / (alpha_N + alpha_D)
+
+
+def data_exponent(alpha_N: Array, alpha_D: Array) -> Array:
+    """Exponent of the data that a model needs to keep overfitting constant, D ~ N^this."""
+    return alpha_N / alpha_D
+
+
+KAPLAN_ND = Law(
+    name="kaplan_nd",
+    title="Kaplan: loss from parameters and tokens, nested, without a floor",
+    formula=loss,
+    inputs=("params", "tokens"),
+    priors={
+        # The loss at the pivot over the geometric mean of the losses.
+        "level": Prior(pm.LogNormal, mu=0.0, sigma=0.5),
+        # Any split of the bracket.
+        "share": Prior(pm.Dirichlet, a=(1.0, 1.0), parts=("model", "data")),
+        # alpha_N over alpha_D; 95% within 0.4 to 1.35, published 0.74.
+        "ratio": Prior(pm.LogNormal, mu=np.log(0.75), sigma=0.3),
+        # Exponents are small where there is no floor: 95% within 0.025 to 0.26.
+        "alpha_D": Prior(pm.LogNormal, mu=np.log(0.08), sigma=0.6),
+    },
+    coefficients=coefficients,
+    derived={"a": params_exponent, "data_exponent": data_exponent},
+    optimal_params=optimal_params,
+    claims=(
+        Claim(
+            label="Kaplan et al., joint fit",
+            values={"N_c": 6.4e13, "D_c": 1.8e13, "alpha_N": 0.076, "alpha_D": 0.103},
+            reference="Kaplan et al. (2020), arXiv:2001.08361, table 2, after public notes",
+        ),
+    ),
+    reference="Kaplan et al. (2020), arXiv:2001.08361, eq. 1.5",
+)
