@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SMALLEST = 1.0
 """The search looks from one parameter up to where one token is left."""
 
+EDGE = 1e-3  # in log params: what is found nearer to an end than this is no minimum
+
 
 def optimum(fit: "Fit", flops: Any, *, cost: Cost = SIX_ND) -> xr.Dataset:
     """Best split of each compute budget between parameters and tokens, one answer a draw.
@@ -123,11 +125,14 @@ def searched_params(
         args=tuple(arrays),
     )
     found = elementwise.find_minimum(response, bracket.bracket, args=tuple(arrays))
-    if not np.all(bracket.success & found.success):
-        share = float(np.mean(~(bracket.success & found.success)))
+    # A response that falls all the way has its bracket shrink onto an end.
+    ends = (found.x < low + EDGE) | (found.x > high - EDGE)
+    inside = bracket.success & found.success & ~ends
+    if not np.all(inside):
         raise LawError(
-            f"law {law.name!r} has no optimum on the budget for {share:.1%} of the draws; expected "
-            "the loss to turn between one parameter and one token. Try a budget nearer the runs."
+            f"law {law.name!r} has no optimum on the budget for {1 - np.mean(inside):.1%} of the "
+            "draws; expected the loss to turn between one parameter and one token. Try a budget "
+            "nearer the runs."
         )
     return budgets.copy(data=np.exp(found.x))
 

@@ -68,7 +68,8 @@ def convergence(posterior: xr.Dataset, sample_stats: xr.Dataset, loo: xr.Dataset
 def _mixing(posterior: xr.Dataset) -> Iterator[str]:
     import arviz_stats
 
-    table = arviz_stats.summary(posterior, kind="diagnostics", round_to="none")
+    with np.errstate(invalid="ignore", divide="ignore"):  # draws that never move
+        table = arviz_stats.summary(posterior, kind="diagnostics", round_to="none")
     r_hat, ess = table["r_hat"], table[["ess_bulk", "ess_tail"]].min(axis=1)
     if posterior.sizes["chain"] > 1 and not (r_hat <= R_HAT).all():
         worst = r_hat.idxmax(skipna=True) if r_hat.notna().any() else r_hat.index[0]

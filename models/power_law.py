@@ -63,6 +63,9 @@ LEVEL = Prior(pm.LogNormal, mu=0.0, sigma=0.5)  # over the geometric mean of the
 SHARE = Prior(pm.Dirichlet, a=(1.5, 1.5), parts=("irreducible", "reducible"))
 # With a floor: 95% within 0.09 to 0.97.
 FLOORED = Prior(pm.LogNormal, mu=np.log(0.30), sigma=0.6)
+# Along the compute-optimal frontier both inputs grow at once, and the exponent is about half of
+# theirs, alpha beta / (alpha + beta): 95% within 0.05 to 0.5.
+FRONTIER = Prior(pm.LogNormal, mu=np.log(0.15), sigma=0.6)
 # Without one, exponents of losses come out three to five times smaller; of errors they do not.
 PURE = Prior(pm.LogNormal, mu=np.log(0.12), sigma=0.9)
 
@@ -87,7 +90,13 @@ def _pure(name: str, title: str, formula: Callable[..., Array], x: str, y: str, 
 
 
 def _floored(
-    name: str, title: str, formula: Callable[..., Array], x: str, y: str, **more: Any
+    name: str,
+    title: str,
+    formula: Callable[..., Array],
+    x: str,
+    y: str,
+    exponent: Prior = FLOORED,
+    **more: Any,
 ) -> Law:
     """Make the power law of column `x` that falls to a floor."""
 
@@ -102,7 +111,7 @@ def _floored(
         formula=formula,
         inputs=(x,),
         response=y,
-        priors={"level": LEVEL, "share": SHARE, "alpha": FLOORED},
+        priors={"level": LEVEL, "share": SHARE, "alpha": exponent},
         coefficients=coefficients,
         derived=DERIVED,
         **more,
@@ -219,6 +228,7 @@ HENIGHAN_LOSS_C = _floored(
     lambda flops, E, A, alpha: value(flops, E, A, alpha),
     "flops",
     "loss",
+    exponent=FRONTIER,
     reference=f"{HENIGHAN}; for GPT-4 OpenAI (2023), arXiv:2303.08774",
     domain={"flops": (1e12, 1e21)},
     claims=tuple(

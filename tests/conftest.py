@@ -1,0 +1,35 @@
+"""Fixtures that more than one test file uses."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bayescale import datasets
+from bayescale.fitting import Fit, fit
+from bayescale.models import LAWS
+
+
+@pytest.fixture(scope="session")
+def chinchilla_runs() -> pd.DataFrame:
+    """The 245 public Chinchilla runs; where they are not at hand, the test is skipped."""
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("BAYESCALE_DATA", beside))
+    if not (folder / datasets.card("chinchilla").path).is_file():
+        pytest.skip("needs the Chinchilla runs: set BAYESCALE_DATA to a directory that has them")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BAYESCALE_DATA", str(folder))
+        return datasets.load("chinchilla")
+
+
+@pytest.fixture(scope="session")
+def simulated_runs() -> pd.DataFrame:
+    """The shipped table of simulated runs, whose truth is on its card."""
+    return datasets.load("simulated_isoflop")
+
+
+@pytest.fixture(scope="session")
+def small_fit(simulated_runs: pd.DataFrame) -> Fit:
+    """A short fit of the coupled law: enough draws to compute with, not to conclude from."""
+    return fit(LAWS["coupled"], simulated_runs, random_seed=1, draws=200, tune=400, chains=2)

@@ -1,0 +1,245 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import pytest
+import xarray as xr
+from numpy.testing import assert_allclose
+
+import bayescale as bs
+from bayescale import datasets
+from bayescale.diagnosis import interval_names
+from bayescale.errors import DataError, LawError
+from bayescale.fitting import Fit, fit
+from bayescale.law import Prior
+from bayescale.likelihood import normal, student_t, variance_function
+from bayescale.models import LAWS
+
+GOPHER = 5.76e23  # FLOP
+LOWER, UPPER = interval_names()
+
+
+def test_the_tree_is_what_arviz_expects(small_fit: Fit) -> None:
+    tree, n = small_fit.tree, len(small_fit.runs)
+    assert {"posterior", "sample_stats", "log_likelihood", "observed_data"} <= set(tree.children)
+    assert tree["posterior"].sizes["chain"] == 2
+    assert tree["posterior"].sizes["draw"] == 200
+    assert tree["log_likelihood"]["log_loss"].dims == ("chain", "draw", "run")
+    assert_allclose(tree["observed_data"]["log_loss"], np.log(small_fit.runs["loss"]))
+    assert tree["constant_data"]["params"].shape == (n,)
+    assert list(tree["posterior"]["share_part"].values) == ["irreducible", "model", "data"]
+
+
+@pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto")  # few draws
+@pytest.mark.parametrize("function", ["summary", "ess", "rhat", "loo", "hdi", "bfmi", "mcse"])
+def test_arviz_functions_take_the_tree(small_fit: Fit, function: str) -> None:
+    import arviz_stats
+
+    assert getattr(arviz_stats, function)(small_fit.tree) is not None
+
+
+def test_coefficients_are_the_free_parameters_in_raw_units(small_fit: Fit) -> None:
+    posterior = small_fit.posterior
+    at_pivot = float(np.exp(np.log(small_fit.runs["loss"]).mean()))
+    floor = posterior["level"] * at_pivot * posterior["share"].sel(share_part="irreducible")
+    assert_allclose(posterior["E"], floor, rtol=1e-12)
+    assert_allclose(
+        posterior["a"], posterior["beta"] / (posterior["alpha"] + posterior["beta"]), rtol=1e-12
+    )
+
+
+def test_the_pointwise_log_likelihood_is_that_of_the_model(small_fit: Fit) -> None:
+    """PyMC's own log likelihood at the same draws, by another route."""
+    few = small_fit.posterior.isel(draw=slice(0, 5))
+    free = [variable.name for variable in small_fit.model.free_RVs]
+    tree = xr.DataTree.from_dict({"posterior": few[free]})
+    with small_fit.model:
+        by_pymc = pm.compute_log_likelihood(tree, progressbar=False)["log_likelihood"]["log_loss"]
+    ours = small_fit.log_likelihood.isel(draw=slice(0, 5))
+    assert_allclose(ours.transpose(*by_pymc.dims), by_pymc, rtol=1e-8)
+
+
+def test_the_summary_names_its_interval_and_has_every_column(small_fit: Fit) -> None:
+    table = small_fit.summary()
+    assert list(table.columns) == [
+        *("mean", "sd", LOWER, UPPER, "honesty", "honest_lb", "honest_ub"),
+        *("ess_bulk", "ess_tail", "r_hat"),
+    ]
+    assert list(table.index[:6]) == ["E", "A", "B", "alpha", "beta", "kappa"]
+    assert {"a", "b", "sigma", "nu"} <= set(table.index)
+    assert not {"level", "tail"} & set(table.index)
+    assert list(small_fit.summary(["share"]).index) == [
+        "share[irreducible]",
+        "share[model]",
+        "share[data]",
+    ]
+
+
+def test_unknown_names_in_a_summary_are_refused(small_fit: Fit) -> None:
+    with pytest.raises(LawError, match=r"no \['gamma'\]; expected names among .*'alpha'"):
+        small_fit.summary(["gamma"])
+
+
+def test_a_fit_shows_its_verdict_in_text_and_html(small_fit: Fit) -> None:
+    said = "trusted" if small_fit.verdict.trusted else "NOT TO BE TRUSTED"
+    assert f"Verdict: {said}." in repr(small_fit)
+    assert said in small_fit._repr_html_()
+    assert "89% ETI" in repr(small_fit)
+    assert "<table" in small_fit._repr_html_()
+
+
+def test_names_from_a_table_are_escaped_in_html(simulated_runs: pd.DataFrame) -> None:
+    runs = simulated_runs.assign(corpus=["<script>alert(1)</script>", "b"] * 45)
+    law = LAWS["chinchilla"]
+    fitted = fit(
+        law, runs, likelihood=normal, by="corpus", draws=50, tune=200, chains=1, random_seed=2
+    )
+    assert "<script>" not in fitted._repr_html_()
+    assert "&lt;script&gt;" in fitted._repr_html_()
+
+
+def test_one_seed_gives_one_answer(simulated_runs: pd.DataFrame) -> None:
+    law = LAWS["chinchilla"]
+    first, again, other = (
+        fit(law, simulated_runs, likelihood=normal, draws=50, tune=100, chains=2, random_seed=seed)
+        for seed in (3, 3, 4)
+    )
+    xr.testing.assert_equal(first.posterior, again.posterior)
+    assert not first.posterior["alpha"].equals(other.posterior["alpha"])
+    assert first.random_seed == 3
+
+
+def test_a_replaced_prior_moves_the_posterior(simulated_runs: pd.DataFrame) -> None:
+    law = LAWS["chinchilla"]
+    sure = {"alpha": Prior(pm.LogNormal, mu=float(np.log(0.5)), sigma=1e-4)}
+    fitted = fit(law, simulated_runs, likelihood=normal, priors=sure, draws=100, chains=2)
+    assert_allclose(fitted.posterior["alpha"].mean(), 0.5, atol=1e-3)
+
+
+def test_what_is_doubtful_about_a_table_stays_with_the_fit(simulated_runs: pd.DataFrame) -> None:
+    runs = simulated_runs.assign(flops=simulated_runs["flops"] * 10)
+    fitted = fit(
+        LAWS["chinchilla"], runs, likelihood=normal, draws=50, tune=200, chains=2, random_seed=5
+    )
+    assert any("flops" in warning for warning in fitted.warnings)
+
+
+def test_few_runs_are_told_that_one_scale_was_taken(simulated_runs: pd.DataFrame) -> None:
+    fitted = fit(
+        LAWS["chinchilla"], simulated_runs.iloc[::5], draws=50, tune=200, chains=2, random_seed=5
+    )
+    assert fitted.likelihood.name == "student_t"
+    assert any(warning.startswith("few runs (18)") for warning in fitted.warnings)
+
+
+@pytest.mark.parametrize(
+    ("choices", "error", "words"),
+    [
+        ({"draws": 0}, LawError, "at least 4 draws"),
+        ({"chains": 0}, LawError, "1 chain"),
+        ({"sampler": "stan"}, LawError, "unknown sampler 'stan'"),
+        ({"by": "corpus"}, DataError, "corpus"),
+    ],
+)
+def test_choices_that_cannot_be_are_refused(
+    simulated_runs: pd.DataFrame, choices: dict[str, object], error: type, words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        fit(LAWS["chinchilla"], simulated_runs, **choices)
+
+
+def test_pymc_samples_the_same_posterior(simulated_runs: pd.DataFrame) -> None:
+    """Two samplers, one model: means within 5 Monte Carlo standard errors of their difference."""
+    import arviz_stats
+
+    law = LAWS["chinchilla"]
+    fits = [
+        fit(
+            law, simulated_runs, likelihood=normal, sampler=name, random_seed=6, chains=2, draws=500
+        )
+        for name in ("nutpie", "pymc")
+    ]
+    tables = [
+        arviz_stats.summary(each.posterior[["E", "alpha", "beta"]], round_to="none")
+        for each in fits
+    ]
+    error = np.hypot(*(table["mcse_mean"] for table in tables))
+    assert np.all(np.abs(tables[0]["mean"] - tables[1]["mean"]) < 5 * error)
+
+
+def test_the_simulated_truth_is_inside_four_posterior_sd(simulated_runs: pd.DataFrame) -> None:
+    truth = datasets.card("simulated_isoflop").truth
+    fitted = fit(LAWS["coupled"], simulated_runs, random_seed=1)
+    assert fitted.verdict.trusted
+    for name in ("E", "A", "B", "alpha", "beta", "kappa"):
+        draws = np.log(fitted.posterior[name])
+        assert abs(float(draws.mean()) - np.log(truth[name])) < 4 * float(draws.std()), name
+
+
+def test_the_public_surface_fits_from_a_file(tmp_path: Path, simulated_runs: pd.DataFrame) -> None:
+    path = tmp_path / "runs.csv"
+    simulated_runs.rename(columns={"params": "N", "tokens": "D"}).to_csv(path, index=False)
+    fitted = bs.fit(
+        bs.models.CHINCHILLA, path, likelihood=bs.likelihood.normal, draws=50, tune=200, chains=1
+    )
+    assert len(fitted.runs) == 90
+
+
+# --- the 245 Chinchilla runs ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def one_scale(chinchilla_runs: pd.DataFrame) -> Fit:
+    return fit(LAWS["chinchilla"], chinchilla_runs, likelihood=student_t, random_seed=1)
+
+
+@pytest.fixture(scope="module")
+def by_default(chinchilla_runs: pd.DataFrame) -> Fit:
+    return fit(LAWS["chinchilla"], chinchilla_runs, random_seed=1)
+
+
+@pytest.fixture(scope="module")
+def coupled(chinchilla_runs: pd.DataFrame) -> Fit:
+    return fit(LAWS["coupled"], chinchilla_runs, random_seed=1)
+
+
+@pytest.mark.slow
+def test_chinchilla_with_one_scale_is_where_robust_fits_put_it(one_scale: Fit) -> None:
+    """Within 0.4 posterior sd of alpha 0.342, beta 0.362, E 1.805, a 0.515; nu about 1.6."""
+    table = one_scale.summary()
+    for name, value in {"alpha": 0.342, "beta": 0.362, "E": 1.805, "a": 0.515}.items():
+        assert abs(table.loc[name, "mean"] - value) < 0.4 * table.loc[name, "sd"], name
+    assert abs(table.loc["nu", "mean"] - 1.6) < table.loc["nu", "sd"]
+
+
+@pytest.mark.slow
+def test_chinchilla_by_default_fits_and_holds_up(by_default: Fit) -> None:
+    table = by_default.summary()
+    assert by_default.verdict.trusted, by_default.verdict
+    assert by_default.likelihood is variance_function(("params", "tokens"))
+    assert by_default.loo.attrs["elpd"] > 905
+    assert table.loc[["alpha", "beta", "E", "a"], "honesty"].max() < 1.35
+    assert table["r_hat"].max() < 1.01
+    assert int(by_default.tree["sample_stats"]["diverging"].sum()) == 0
+
+
+@pytest.mark.slow
+def test_chinchilla_runs_are_coupled(coupled: Fit) -> None:
+    table = coupled.summary()
+    assert coupled.verdict.trusted, coupled.verdict
+    assert coupled.loo.attrs["elpd"] > 915
+    assert abs(table.loc["kappa", "mean"] - 0.79) < table.loc["kappa", "sd"]
+    assert abs(table.loc["kappa", "sd"] - 0.04) < 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("law", ["chinchilla", "coupled"])
+def test_five_outliers_do_not_move_the_optimum(
+    chinchilla_runs: pd.DataFrame, law: str, by_default: Fit, coupled: Fit
+) -> None:
+    every = {"chinchilla": by_default, "coupled": coupled}[law]
+    without = chinchilla_runs.nsmallest(240, "loss").sort_index().reset_index(drop=True)
+    dropped = fit(LAWS[law], without, random_seed=1)
+    medians = [float(each.optimum(GOPHER)["N_opt"].median()) for each in (every, dropped)]
+    assert abs(medians[1] / medians[0] - 1) < 0.10

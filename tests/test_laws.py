@@ -1,0 +1,190 @@
+"""What every law must pass: a new one in the registry inherits all of this."""
+
+import inspect
+import re
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+import pytest
+import xarray as xr
+from numpy.testing import assert_allclose
+
+import bayescale.models
+from bayescale import datasets
+from bayescale.fitting import fit
+from bayescale.law import Law
+from bayescale.likelihood import normal, student_t, variance_function
+from bayescale.model import build_model, structure
+from bayescale.models import LAWS
+from tests.designs import RESPONSE, coefficients, design, middle, simulated
+
+every_law = pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+LOG_VOCABULARY = np.log(256_000)  # the loss of a guess, for a large vocabulary
+
+
+def test_every_module_has_a_registered_law() -> None:
+    folder = Path(bayescale.models.__file__).parent
+    modules = {f"bayescale.models.{path.stem}" for path in folder.glob("[!_]*.py")}
+    assert {inspect.getmodule(law.coefficients).__name__ for law in LAWS.values()} == modules
+
+
+def test_cards_name_laws_that_are_registered() -> None:
+    for name in datasets.catalogue()["name"]:
+        assert set(datasets.card(name).laws) <= set(LAWS), name
+
+
+@every_law
+def test_the_page_describes_every_symbol_and_its_source(law: Law) -> None:
+    page = inspect.getdoc(inspect.getmodule(law.coefficients))
+    assert page is not None
+    for name in law.coefficient_names:
+        tex = re.sub(r"^(alpha|beta|kappa)", r"\\\1", name)
+        assert re.search(rf"(?<!\w){re.escape(tex)}(?!\w)", page), name
+    for name in set(law.priors) - set(law.coefficient_names):
+        assert f"``{name}``" in page, name
+    assert re.search(r"arXiv:\d{4}\.\d{4,5}", law.reference)
+    assert law.title
+
+
+@every_law
+def test_the_same_number_from_every_array(law: Law) -> None:
+    runs = design(law, 3)
+    point = {name: runs[name].to_numpy() for name in law.inputs}
+    values = coefficients(law, runs, middle(law))
+    expected = law.formula(**point, **values)
+    labelled = {name: xr.DataArray(column, dims="run") for name, column in point.items()}
+    symbolic = {name: pt.as_tensor(column) for name, column in point.items()}
+    tensors = {name: pt.as_tensor(value) for name, value in values.items()}
+    assert_allclose(law.formula(**labelled, **values).to_numpy(), expected, rtol=1e-12)
+    assert_allclose(law.formula(**symbolic, **tensors).eval(), expected, rtol=1e-12)
+
+
+@every_law
+def test_the_middle_of_the_runs_has_the_level(law: Law) -> None:
+    runs = design(law, 5)
+    for level in (0.5, 1.0, 2.0):
+        values = coefficients(law, runs, middle(law) | {"level": level})
+        pivot = [np.exp(np.log(runs[name]).mean()) for name in law.inputs]
+        assert_allclose(law.formula(*pivot, **values), level * RESPONSE, rtol=1e-12)
+
+
+@every_law
+def test_a_claim_agrees_with_itself(law: Law) -> None:
+    """Derived quantities that a claim prints follow from the coefficients it prints."""
+    for claim in law.claims:
+        if set(law.coefficient_names) <= set(claim.values):
+            values = {name: claim.values[name] for name in law.coefficient_names}
+            derived = law.derive(values)
+            for name in set(derived) & set(claim.values):
+                assert_allclose(derived[name], claim.values[name], rtol=1e-9, err_msg=claim.label)
+
+
+@every_law
+@pytest.mark.parametrize("likelihood", [variance_function, student_t, normal])
+def test_the_density_is_finite_wherever_the_prior_goes(law: Law, likelihood: object) -> None:
+    runs = simulated(law, noise=0.01, seed=1, each=4)  # reaches to the corners of the domain
+    model = build_model(structure(law, likelihood(law.inputs), runs), runs)
+    scaled = [
+        rv if transform is None else transform.forward(rv, *rv.owner.inputs)
+        for rv, transform in model.rvs_to_transforms.items()
+        if rv in model.free_RVs
+    ]
+    density = model.logp_dlogp_function(mode="FAST_COMPILE", ravel_inputs=True)
+    density.set_extra_values({})
+    columns = pm.draw(scaled, draws=200, random_seed=11, mode="FAST_COMPILE")
+    points = np.concatenate([column.reshape(200, -1) for column in columns], axis=1)
+    for point in points:
+        value, gradient = density(point)
+        assert np.isfinite(value), point
+        assert np.all(np.isfinite(gradient)), point
+
+
+@every_law
+def test_the_response_falls_with_each_input_towards_its_floor(law: Law) -> None:
+    runs = design(law, 6)
+    values = coefficients(law, runs, middle(law))
+    for name in law.inputs:
+        rising = runs.sort_values(list(law.inputs)).sort_values(name, kind="stable")
+        others = [other for other in law.inputs if other != name]
+        for _, line in rising.groupby(others) if others else [((), rising)]:
+            response = law.formula(*(line[x].to_numpy() for x in law.inputs), **values)
+            assert np.all(np.diff(response) < 0), name
+    floor = float(values.get("E", 0.0))
+    far = law.formula(*(np.array([1e60]) for _ in law.inputs), **values)
+    assert floor <= far.item() < floor + 0.2 * RESPONSE
+
+
+@every_law
+def test_prior_predictive_responses_could_be_losses(law: Law) -> None:
+    runs = simulated(law, noise=0.01, seed=2, each=4)
+    made = structure(law, student_t(law.inputs), runs)
+    with build_model(made, runs):
+        drawn = pm.sample_prior_predictive(
+            500, random_seed=3, compile_kwargs={"mode": "FAST_COMPILE"}
+        )
+    names = law.coefficient_names
+    values = {name: drawn["prior"][name] for name in names}
+    columns = {name: xr.DataArray(runs[name].to_numpy(), dims="run") for name in law.inputs}
+    responses = law.formula(**columns, **values)
+    assert bool((responses > 0).all())
+    assert float((responses < LOG_VOCABULARY).mean()) > 0.8
+
+
+@every_law
+def test_the_optimum_in_closed_form_is_a_minimum(law: Law) -> None:
+    if law.optimal_params is None:
+        pytest.skip("the law has no closed form")
+    values = coefficients(law, design(law), middle(law))
+    names = [n for n in inspect.signature(law.optimal_params).parameters if n != "product"]
+    for budget in (1e18, 1e21, 1e25):
+        best = law.optimal_params(product=budget, **{name: values[name] for name in names})
+        params = best * np.array([0.999, 1.0, 1.001])
+        losses = law.formula(params, budget / params, **values)
+        assert losses.argmin() == 1
+
+
+@pytest.mark.slow
+@every_law
+@pytest.mark.parametrize("seed", [5])
+def test_known_values_are_found_again(law: Law, seed: int) -> None:
+    """Every coefficient within 4 posterior sd: missed by chance once in 16,000 if calibrated."""
+    runs = simulated(law, noise=0.01, seed=seed, each=10)
+    fitted = fit(law, runs, likelihood=normal, random_seed=seed)
+    assert fitted.verdict.trusted, fitted.verdict
+    truth = coefficients(law, runs, middle(law))
+    # Amplitudes are nearly lognormal: judge positive coefficients on their logarithm.
+    for name, value in truth.items():
+        draws = np.log(fitted.posterior[name])
+        assert abs(float(draws.mean()) - np.log(value)) < 4 * float(draws.std()), name
+
+
+@pytest.mark.slow
+@every_law
+@pytest.mark.parametrize("pool", ["shared", "separate", "partial"])
+def test_groups_are_found_again(law: Law, pool: str) -> None:
+    """Two groups, one law: each group's exponents within 4 posterior sd of the truth."""
+    runs = simulated(law, noise=0.01, seed=6, each=10)
+    runs["corpus"] = np.where(np.arange(len(runs)) % 2, "web", "code")
+    fitted = fit(
+        law, runs, likelihood=normal, by="corpus", pool=pool, random_seed=6, draws=500, chains=2
+    )
+    truth = coefficients(law, runs, middle(law))
+    name = law.coefficient_names[-1]
+    draws = np.log(fitted.posterior[name])
+    assert ("corpus" in draws.dims) == (pool != "shared")
+    z = (draws.mean(("chain", "draw")) - np.log(truth[name])) / draws.std(("chain", "draw"))
+    assert float(abs(z).max()) < 4
+    assert float(fitted.tree["sample_stats"]["diverging"].mean()) < 0.02
+
+
+def test_law_names_are_their_keys() -> None:
+    assert all(name == law.name for name, law in LAWS.items())
+    assert len({law.title for law in LAWS.values()}) == len(LAWS)
+
+
+@pytest.mark.parametrize(("first", "second"), list(product(LAWS, LAWS))[: len(LAWS)])
+def test_no_two_laws_share_a_formula(first: str, second: str) -> None:
+    assert first == second or LAWS[first].formula is not LAWS[second].formula

@@ -1,0 +1,92 @@
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+
+from bayescale.errors import DataError
+from bayescale.fitting import Fit, fit
+from bayescale.likelihood import normal
+from bayescale.models import LAWS
+
+POINTS = {"params": [1e9, 7e10], "tokens": [2e10, 1.4e12]}
+
+
+def test_the_mean_is_the_law_at_every_draw(small_fit: Fit) -> None:
+    found = small_fit.predict(POINTS)
+    assert found["mean"].dims == ("chain", "draw", "point")
+    one = small_fit.posterior.isel(chain=0, draw=3)
+    values = {name: float(one[name]) for name in small_fit.law.coefficient_names}
+    by_hand = small_fit.law.formula(*map(np.array, POINTS.values()), **values)
+    assert_allclose(found["mean"].isel(chain=0, draw=3), by_hand, rtol=1e-12)
+
+
+def test_new_runs_scatter_as_the_likelihood_says(
+    simulated_runs: pd.DataFrame,
+) -> None:
+    """Normal scatter: log(new / mean) / sigma is standard normal, here on 4,000 draws."""
+    fitted = fit(LAWS["chinchilla"], simulated_runs, likelihood=normal, random_seed=2)
+    found = fitted.predict(POINTS)
+    z = np.log(found["new_run"] / found["mean"]) / fitted.posterior["sigma"]
+    # Monte Carlo errors of a mean and an sd of 8,000 independent values, times five.
+    assert_allclose(z.mean(), 0.0, atol=5 / np.sqrt(z.size))
+    assert_allclose(z.std(), 1.0, atol=5 / np.sqrt(2 * z.size))
+
+
+def test_points_know_their_inputs_and_how_far_out_they_are(small_fit: Fit) -> None:
+    found = small_fit.predict(POINTS)
+    assert_allclose(found["params"], POINTS["params"])
+    assert_allclose(found["flops"], [1.2e20, 5.88e23])
+    assert_allclose(found["decades_beyond_runs"], [0.0, np.log10(5.88e23 / 3e21)], atol=1e-4)
+
+
+def test_the_third_of_params_tokens_and_flops_is_filled_in(small_fit: Fit) -> None:
+    whole = small_fit.predict(POINTS, random_seed=1)
+    part = small_fit.predict({"params": [1e9, 7e10], "flops": [1.2e20, 5.88e23]}, random_seed=1)
+    assert_allclose(part["new_run"], whole["new_run"], rtol=1e-9)
+
+
+def test_a_single_point_needs_no_list(small_fit: Fit) -> None:
+    assert small_fit.predict({"params": 1e9, "tokens": 2e10}).sizes["point"] == 1
+
+
+def test_one_seed_gives_one_scatter(small_fit: Fit) -> None:
+    first, again, other = (
+        small_fit.predict(POINTS, random_seed=seed)["new_run"] for seed in (1, 1, 2)
+    )
+    assert first.equals(again)
+    assert not first.equals(other)
+    assert small_fit.predict(POINTS)["new_run"].equals(small_fit.predict(POINTS)["new_run"])
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        ({"params": [1e9]}, "tokens"),
+        ({"params": [1e9], "tokens": [-1.0]}, "tokens"),
+        ({"params": [1e9], "tokens": [np.nan]}, "tokens"),
+        ({"params": ["big"], "tokens": [1e10]}, "params"),
+    ],
+)
+def test_points_that_cannot_be_used_are_refused(
+    small_fit: Fit, points: dict[str, list[object]], words: str
+) -> None:
+    with pytest.raises(DataError, match=words):
+        small_fit.predict(points)
+
+
+def test_points_of_a_grouped_fit_name_their_group(simulated_runs: pd.DataFrame) -> None:
+    runs = simulated_runs.assign(corpus=["web", "code"] * 45)
+    fitted = fit(
+        LAWS["chinchilla"], runs, likelihood=normal, by="corpus", pool="separate", draws=50,
+        tune=200, chains=2, random_seed=3,
+    )  # fmt: skip
+    found = fitted.predict(POINTS | {"corpus": ["web", "code"]})["mean"].isel(chain=0, draw=0)
+    for k, corpus in enumerate(("web", "code")):
+        one = fitted.posterior.sel(corpus=corpus).isel(chain=0, draw=0)
+        values = {name: float(one[name]) for name in fitted.law.coefficient_names}
+        point = [POINTS["params"][k], POINTS["tokens"][k]]
+        assert_allclose(found[k], fitted.law.formula(*point, **values), rtol=1e-12)
+    with pytest.raises(DataError, match=r"corpus holds \['books'\].*'code', 'web'"):
+        fitted.predict(POINTS | {"corpus": ["web", "books"]})
+    with pytest.raises(DataError, match="corpus"):
+        fitted.predict(POINTS)
