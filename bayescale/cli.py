@@ -181,7 +181,9 @@ def datasets(
 
     if name is None:
         table = registry.catalogue()[["name", "rows", "kind", "licence", "title"]]
-        printing.print_rows(tuple(table), [tuple(map(str, row)) for row in table.to_numpy()])
+        printing.print_rows(
+            [str(n) for n in table], [tuple(map(str, row)) for row in table.to_numpy()]
+        )
     else:
         print(registry.card(name))
     return GOOD

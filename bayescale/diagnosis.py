@@ -143,7 +143,7 @@ def jackknife_sd(draws: xr.DataArray, log_likelihood: xr.DataArray) -> xr.DataAr
     influence = xr.cov(draws, log_likelihood, dim=SAMPLE_DIMS)
     runs = log_likelihood.sizes["run"]
     spread = ((influence - influence.mean("run")) ** 2).sum("run")
-    return np.sqrt(spread * runs / (runs - 1))
+    return (spread * runs / (runs - 1)) ** 0.5
 
 
 def honesty(draws: xr.DataArray, log_likelihood: xr.DataArray) -> xr.DataArray:
@@ -181,7 +181,7 @@ def summary_table(draws: xr.Dataset, log_likelihood: xr.DataArray) -> pd.DataFra
     """
     import arviz_stats
 
-    table = arviz_stats.summary(draws, round_to="none")
+    table: pd.DataFrame = arviz_stats.summary(draws, round_to="none")
     ratios = xr.Dataset({name: honesty(draws[name], log_likelihood) for name in draws})
     table["honesty"] = [
         float(value) for name in draws for value in np.atleast_1d(ratios[name]).ravel()

@@ -33,13 +33,12 @@ def printed(table: pd.DataFrame) -> pd.DataFrame:
     lower, upper = interval_names()
     shown = pd.DataFrame(index=table.index)
     for name in ("mean", "sd", lower, upper):
-        pairs = zip(table[name], table["sd"], strict=True)
-        shown[name] = [significant(value, sd) for value, sd in pairs]
+        shown[name] = list(map(significant, table[name], table["sd"]))
     wide = table["honesty"] > HONEST
     if wide.any():
         for name in ("honest_lb", "honest_ub"):
-            pairs = zip(table[name], table["sd"], wide, strict=True)
-            shown[name] = [significant(value, sd) if flag else "" for value, sd, flag in pairs]
+            texts = map(significant, table[name], table["sd"])
+            shown[name] = [text if flag else "" for text, flag in zip(texts, wide, strict=True)]
     for name, form in COLUMNS.items():
         shown[name] = [form.format(value) for value in table[name]]
     return shown

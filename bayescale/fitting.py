@@ -1,7 +1,7 @@
 """A law fitted to runs: the posterior with everything needed to use it, check it and keep it."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -70,7 +70,7 @@ class Fit:
     @property
     def log_likelihood(self) -> xr.DataArray:
         """Log likelihood of each run at each draw, (chain, draw, run)."""
-        return self.tree["log_likelihood"][observed_name(self.structure)]
+        return self.tree["log_likelihood"].to_dataset()[observed_name(self.structure)]
 
     @property
     def model(self) -> pm.Model:
@@ -106,14 +106,14 @@ class Fit:
             self.loo,
         )
 
-    def summary(self, var_names: list[str] | None = None) -> pd.DataFrame:
+    def summary(self, of: xr.Dataset | Sequence[str] | None = None) -> pd.DataFrame:
         """Mean, sd, interval, honesty ratio and convergence, a row for each quantity.
 
         Parameters
         ----------
-        var_names : list of str, optional
-            Variables of ``tree["posterior"]``; coefficients, derived quantities and noise
-            parameters by default.
+        of : Dataset or sequence of str, optional
+            Anything computed from this fit draw by draw, such as an optimum; or names in
+            ``tree["posterior"]``. Coefficients, derived quantities and noise by default.
 
         Returns
         -------
@@ -122,7 +122,9 @@ class Fit:
             ``honesty`` above 1.3 says that the interval is too narrow; ``honest_lb`` and
             ``honest_ub`` are then a wider one.
         """
-        chosen = self._default_names() if var_names is None else var_names
+        if isinstance(of, xr.Dataset):
+            return diagnosis.summary_table(of, self.log_likelihood)
+        chosen = self._default_names() if of is None else list(of)
         unknown = [name for name in chosen if name not in self.posterior]
         if unknown:
             raise LawError(

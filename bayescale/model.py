@@ -167,7 +167,7 @@ def model_data(made: Structure, runs: pd.DataFrame) -> dict[str, np.ndarray]:
 
 def group_index(made: Structure, runs: pd.DataFrame) -> np.ndarray:
     """Position of each run's group among the groups."""
-    return pd.Index(made.groups).get_indexer(runs[made.by].map(str))
+    return pd.Index(made.groups).get_indexer(pd.Index(runs[made.by].map(str)))
 
 
 def build_model(made: Structure, runs: pd.DataFrame) -> pm.Model:

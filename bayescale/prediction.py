@@ -77,7 +77,7 @@ def expected_response(
             else values
             for name, values in coefficients.items()
         }
-    expected = made.law.formula(**columns, **coefficients)
+    expected: xr.DataArray = made.law.formula(**columns, **coefficients)
     return expected.transpose(*SAMPLE_DIMS, dim)
 
 

@@ -2,8 +2,8 @@
 
 import inspect
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -11,11 +11,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from bayescale.diagnosis import interval, interval_kind, interval_names
+from bayescale.diagnosis import HONEST, interval, interval_kind, interval_names
 from bayescale.display import heading, printed, remarks
 from bayescale.fitting import Fit
 from bayescale.law import Law
 from bayescale.prediction import SAMPLE_DIMS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 JSON_COLUMNS = ("mean", "sd", "lower", "upper", "honesty", "ess_bulk", "r_hat")
 QUANTITIES = {
@@ -51,18 +54,11 @@ def fit_json(fit: Fit, table: str) -> dict[str, Any]:
 
 def optimum_json(fit: Fit, optimum: xr.Dataset) -> dict[str, Any]:
     """An optimum as the shell's ``--json`` prints it; with one more key, ``group``, by groups."""
-    return {"law": fit.law.name, "cost": optimum.attrs["cost"], "budgets": _budgets(optimum)}
-
-
-def _budgets(optimum: xr.Dataset) -> list[dict[str, Any]]:
-    groups = [str(dim) for dim in optimum.dims if dim not in (*SAMPLE_DIMS, "budget")]
-    if groups:
-        return [
-            {"group": str(name), **row}
-            for name in optimum[groups[0]].values
-            for row in _budgets(optimum.sel({groups[0]: name}, drop=True))
-        ]
-    return [_budget(optimum.isel(budget=k)) for k in range(optimum.sizes["budget"])]
+    budgets = [
+        {**({"group": labels[0]} if labels else {}), **_budget(one)}
+        for labels, one in _split(optimum)
+    ]
+    return {"law": fit.law.name, "cost": optimum.attrs["cost"], "budgets": budgets}
 
 
 def _budget(one: xr.Dataset) -> dict[str, Any]:
@@ -106,31 +102,45 @@ def _largest(fit: Fit) -> float:
 
 
 def print_optimum(fit: Fit, optimum: xr.Dataset) -> None:
-    """Print the median and the interval of the best split of each budget."""
+    """Print the median and the honest interval of the best split of each budget."""
     kind, mass = interval_kind()
-    _console().print(
+    console = _console()
+    console.print(
         f"\nBest use of compute ({optimum.attrs['cost']}): median and {mass:.0%} {kind.upper()}",
         highlight=False,
     )
-    rows = optimum_json(fit, optimum)["budgets"]
-    first = ["group"] if "group" in rows[0] else []
-    header = (*first, "FLOP", *QUANTITIES, "decades beyond the runs")
-    print_rows(
-        header,
-        [
-            (
-                *(row[name] for name in first),
-                f"{row['flops']:.3g}",
-                *(_between(row[name]) for name in QUANTITIES),
-                f"{row['decades_beyond_runs']:.1f}",
-            )
-            for row in rows
-        ],
-    )
+    parts = list(_split(optimum))
+    rows = [(*labels, *_optimum_row(fit, one)) for labels, one in parts]
+    groups = ("group",) if parts[0][0] else ()
+    print_rows((*groups, "FLOP", *QUANTITIES, "decades beyond the runs"), rows)
+    if any("*" in cell for row in rows for cell in row):
+        console.print(
+            f"* widened to what resampling the runs would give (honesty above {HONEST})",
+            highlight=False,
+        )
 
 
-def _between(row: dict[str, float]) -> str:
-    return f"{row['median']:.3g} ({row['lower']:.3g} to {row['upper']:.3g})"
+def _split(optimum: xr.Dataset) -> Iterator[tuple[tuple[str, ...], xr.Dataset]]:
+    """Each group's label, if there are groups, with its optimum at each budget."""
+    groups = [str(dim) for dim in optimum.dims if dim not in (*SAMPLE_DIMS, "budget")]
+    for k in range(optimum.sizes["budget"]):
+        one = optimum.isel(budget=k)
+        if not groups:
+            yield (), one
+        for name in one[groups[0]].to_numpy() if groups else ():
+            yield (str(name),), one.sel({groups[0]: name}, drop=True)
+
+
+def _optimum_row(fit: Fit, one: xr.Dataset) -> list[str]:
+    table = fit.summary(one[list(QUANTITIES.values())])
+    cells = [_between(float(one[name].median()), table.loc[name]) for name in QUANTITIES.values()]
+    beyond = float(one["decades_beyond_runs"])
+    return [f"{float(one['budget']):.3g}", *cells, f"{beyond:.1f}"]
+
+
+def _between(median: float, row: "pd.Series[float]") -> str:
+    mark = "*" if row["honesty"] > HONEST else ""
+    return f"{median:.3g} ({row['honest_lb']:.3g} to {row['honest_ub']:.3g}){mark}"
 
 
 def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

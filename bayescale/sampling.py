@@ -282,7 +282,7 @@ def _nutpie(compiled: Compiled, arguments: list[np.ndarray], settings: Settings)
         expanded_names=["point"],
     )
     shown = settings.progress
-    return nutpie.sample(
+    tree: xr.DataTree = nutpie.sample(
         density,
         draws=settings.draws,
         tune=settings.tune,
@@ -294,6 +294,7 @@ def _nutpie(compiled: Compiled, arguments: list[np.ndarray], settings: Settings)
         progress_bar=shown is True,
         progress_callback=shown if callable(shown) else None,
     )
+    return tree
 
 
 def _sample_by_pymc(

@@ -129,7 +129,7 @@ def _structure(tree: xr.DataTree, law: Law, likelihood: Any) -> Structure:
         likelihood=likelihood,
         priors=tuple((name, _prior(own[name], said)) for name, said in saved.items()),
         by=by,
-        groups=tuple(map(str, tree["posterior"][by].values)) if by else (),
+        groups=tuple(map(str, tree["posterior"].to_dataset()[by].to_numpy())) if by else (),
         pool=tuple((name, Pool(kind)) for name, kind in json.loads(tree.attrs["pool"]).items()),
     )
 

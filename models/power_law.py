@@ -57,7 +57,7 @@ def per_doubling(alpha: Array) -> Array:
     return 2.0**-alpha
 
 
-DERIVED = {"x_0": scale, "per_doubling": per_doubling}
+DERIVED: dict[str, Callable[..., Array]] = {"x_0": scale, "per_doubling": per_doubling}
 LEVEL = Prior(pm.LogNormal, mu=0.0, sigma=0.5)  # over the geometric mean of the response
 # Half of the value at the pivot irreducible on average.
 SHARE = Prior(pm.Dirichlet, a=(1.5, 1.5), parts=("irreducible", "reducible"))
