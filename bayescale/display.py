@@ -76,7 +76,8 @@ def fit_html(fit: "Fit") -> str:
     """A fit as HTML, for notebooks."""
     lines = "<br>".join(html.escape(line) for line in heading(fit))
     notes = "".join(f"<p>{html.escape(line)}</p>" for line in remarks(fit))
-    table = printed(fit.summary()).to_html(border=0, escape=True)
+    table = printed(fit.summary()).to_html(border=0, escape=True, justify="right")
+    table = table.replace("<table", '<table style="text-align:right"', 1)
     colour = "#2e7d32" if fit.verdict.trusted else "#b00020"
     return (
         f'<div><p>{lines}</p>{table}<div style="border-left:4px solid {colour};'

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from os import PathLike
 from time import perf_counter
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from bayescale import allocation, diagnosis, prediction, sampling
 from bayescale.checking import check_runs
 from bayescale.diagnosis import Verdict
 from bayescale.errors import LawError
+from bayescale.files import is_real
 from bayescale.flops import SIX_ND, Cost
 from bayescale.law import Law, Prior
 from bayescale.likelihood import Likelihood, LikelihoodFactory, default_likelihood, student_t
@@ -26,6 +28,8 @@ from bayescale.runs import digest, read_runs
 from bayescale.sampling import Settings
 
 ROLES = ("coefficient", "derived", "noise")
+FEWEST_DRAWS = 40
+"""Of all chains together: the tails behind Pareto k are fitted to a fifth of them."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,7 +69,13 @@ class Fit:
     @cached_property
     def runs(self) -> pd.DataFrame:
         """The table of runs, in standard columns."""
-        return self.tree["runs"].to_dataset().to_dataframe().reset_index(drop=True)
+        columns = self.tree["runs"].to_dataset()
+        named = {unquote(str(name)): values.to_numpy() for name, values in columns.items()}
+        # Text as a list, of which pandas makes the same column whatever array held it.
+        numbers = "biuf"
+        return pd.DataFrame(
+            {n: v if v.dtype.kind in numbers else v.tolist() for n, v in named.items()}
+        )
 
     @property
     def log_likelihood(self) -> xr.DataArray:
@@ -206,7 +216,7 @@ def fit(
     random_seed : int, optional
         Drawn from the system when not given, and kept with the fit.
     target_accept : float, optional
-        Higher takes smaller steps: slower, fewer divergences. 0.9 by default, and 0.98 where
+        Higher takes smaller steps: slower, fewer divergences. 0.95 by default, and 0.98 where
         parameters are partially pooled.
     sampler : str
         ``"nutpie"``, or ``"pymc"``, ``"numpyro"`` for `pm.sample` with that sampler.
@@ -230,9 +240,7 @@ def fit(
     >>> fitted = bs.fit(bs.models.COUPLED, bs.datasets.load("simulated_isoflop"))  # doctest: +SKIP
     """
     begun = perf_counter()
-    seed = (
-        int(np.random.SeedSequence().generate_state(1)[0]) if random_seed is None else random_seed
-    )
+    seed = _seed(random_seed)
     table = read_runs(runs, inputs=law.inputs, response=law.response)
     parameters = sum(max(len(prior.parts) - 1, 1) for prior in law.priors.values())
     doubts = list(
@@ -253,12 +261,33 @@ def fit(
         tune=tune,
         chains=chains,
         random_seed=seed,
-        target_accept=target_accept or (0.98 if pooled else 0.9),
+        target_accept=target_accept or (0.98 if pooled else 0.95),
         progress=progress,
     )
+    _check_enough(settings)
     drawn = sampling.SAMPLERS[_sampler(sampler)](made, table, settings)
     fitted = _assemble(made, table, drawn, settings, doubts)
     return _finish(fitted, doubts, perf_counter() - begun, drawn.seconds)
+
+
+def _seed(given: int | None) -> int:
+    if given is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    if not 0 <= given < 2**63:
+        raise LawError(
+            f"the random seed is {given}; expected a whole number from 0 to 2^63 - 1. "
+            "Take any small one."
+        )
+    return int(given)
+
+
+def _check_enough(settings: Settings) -> None:
+    total = settings.draws * settings.chains
+    if total < FEWEST_DRAWS:
+        raise LawError(
+            f"{settings.chains} chains of {settings.draws} draws are {total} in all; expected at "
+            f"least {FEWEST_DRAWS}, or convergence cannot be judged. Draw more."
+        )
 
 
 def _sampler(name: str) -> str:
@@ -300,14 +329,26 @@ def _assemble(
 
 
 def _as_dataset(runs: pd.DataFrame) -> xr.Dataset:
-    """Keep every column; what is no number is kept as text, so that every format can hold it."""
-    columns = {
-        str(name): column.to_numpy()
-        if pd.api.types.is_numeric_dtype(column)
-        else column.astype(str).to_numpy(dtype=object)
-        for name, column in runs.items()
-    }
-    return xr.Dataset({name: ("run", values) for name, values in columns.items()})
+    """Keep every column, under a name and in a form that every format can hold."""
+    return xr.Dataset(
+        {_stored(str(name)): ("run", _plain(column)) for name, column in runs.items()}
+    )
+
+
+def _stored(name: str) -> str:
+    """Name of a column in a saved fit: percent signs where a path or the dim ``run`` is meant."""
+    for sign in "%/\\":
+        name = name.replace(sign, f"%{ord(sign):02X}")
+    return f"%{ord(name[0]):02X}{name[1:]}" if name == "run" or name[0] in "._" else name
+
+
+def _plain(column: pd.Series) -> np.ndarray:
+    """A column as plain numbers or booleans; as text, empty where missing, if it is neither."""
+    if is_real(column) and column.isna().any():
+        return column.to_numpy(dtype="float64", na_value=np.nan)
+    if is_real(column) or (pd.api.types.is_bool_dtype(column) and not column.isna().any()):
+        return np.asarray(column.to_numpy() if column.dtype.kind in "biuf" else column.tolist())
+    return column.astype(object).where(column.notna(), "").map(str).to_numpy(dtype=object)
 
 
 def _provenance(made: Structure, runs: pd.DataFrame, settings: Settings) -> dict[str, Any]:

@@ -148,7 +148,9 @@ def predict(
     expected = expected_response(made, posterior, table, "point")
     distribution = scatter(made, posterior, runs, table, "point")
     rng = np.random.default_rng(fit.random_seed if random_seed is None else random_seed)
-    draws = made.likelihood.family.response(distribution.rvs(size=expected.shape, random_state=rng))
+    observed = distribution.rvs(size=expected.shape, random_state=rng)
+    with np.errstate(over="ignore"):  # a heavy tail on the logarithm reaches past every number
+        draws = made.likelihood.family.response(observed)
     new_run = expected.copy(data=draws)
     coords: dict[str, Any] = {name: ("point", table[name].to_numpy()) for name in made.law.inputs}
     if {"params", "tokens"} <= set(made.law.inputs):

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import xarray as xr
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from bayescale.diagnosis import HONEST, interval, interval_kind, interval_names
@@ -82,16 +84,18 @@ def _finite(value: Any) -> float | None:
 
 def print_fit(fit: Fit, table: str, flops: Sequence[float] | None) -> None:
     """Print a fit, and the optimum at some budgets where the law has one."""
+    optimum = None  # found before anything is printed, since it may be refused
+    if {"params", "tokens"} <= set(fit.law.inputs):
+        optimum = fit.optimum(flops or np.multiply(PAST_RUNS, _largest(fit)))
     console = _console()
     for line in (f"{table}:", *heading(fit)):
-        console.print(line, markup=False, highlight=False)
+        console.print(line)
     shown = printed(fit.summary())
     print_rows(("", *shown.columns), [(str(name), *row) for name, *row in shown.itertuples()])
-    if {"params", "tokens"} <= set(fit.law.inputs):
-        budgets = flops or np.multiply(PAST_RUNS, _largest(fit))
-        print_optimum(fit, fit.optimum(budgets))
+    if optimum is not None:
+        print_optimum(fit, optimum)
     for line in remarks(fit):
-        console.print(line, markup=False, highlight=False)
+        console.print(line)
 
 
 def _largest(fit: Fit) -> float:
@@ -106,18 +110,14 @@ def print_optimum(fit: Fit, optimum: xr.Dataset) -> None:
     kind, mass = interval_kind()
     console = _console()
     console.print(
-        f"\nBest use of compute ({optimum.attrs['cost']}): median and {mass:.0%} {kind.upper()}",
-        highlight=False,
+        f"\nBest use of compute ({optimum.attrs['cost']}): median and {mass:.0%} {kind.upper()}"
     )
     parts = list(_split(optimum))
     rows = [(*labels, *_optimum_row(fit, one)) for labels, one in parts]
     groups = ("group",) if parts[0][0] else ()
     print_rows((*groups, "FLOP", *QUANTITIES, "decades beyond the runs"), rows)
     if any("*" in cell for row in rows for cell in row):
-        console.print(
-            f"* widened to what resampling the runs would give (honesty above {HONEST})",
-            highlight=False,
-        )
+        console.print(f"* widened to what resampling the runs would give (honesty above {HONEST})")
 
 
 def _split(optimum: xr.Dataset) -> Iterator[tuple[tuple[str, ...], xr.Dataset]]:
@@ -144,20 +144,31 @@ def _between(median: float, row: "pd.Series[float]") -> str:
 
 
 def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a plain table; the first column to the left, numbers to the right."""
+    """Print a plain table; the first column to the left, numbers to the right.
+
+    What is too wide for the terminal is broken at spaces, or runs over its edge: nothing is cut.
+    """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    numeric = [all(row[k][:1] in "-0123456789" for row in rows) for k in range(len(header))]
-    for name, right in zip(header, numeric, strict=True):
-        table.add_column(name, justify="right" if right else "left", no_wrap=right)
+    for name, *cells in zip(header, *rows, strict=True):
+        numeric = all(cell[:1] in "-0123456789" for cell in cells)
+        table.add_column(
+            name,
+            justify="right" if numeric else "left",
+            no_wrap=not any(" " in cell for cell in (name, *cells)),
+            overflow="fold",
+        )
     for row in rows:
-        table.add_row(*map(_plain, row))
-    _console().print(table, highlight=False)
+        table.add_row(*row)
+    console = _console()
+    wide = console.options.update_width(1000)
+    console.width = max(console.width, Measurement.get(console, wide, table).minimum)
+    console.print(table)
 
 
 def print_law(law: Law) -> None:
     """Print what a law says, what it samples and what was published about it."""
     console = _console()
-    console.print(f"{law.name}: {law.title}\n\n{_prose(law)}", markup=False, highlight=False)
+    console.print(f"{law.name}: {law.title}\n\n{_prose(law)}")
     print_rows(("parameter", "prior"), [(n, repr(prior)) for n, prior in law.priors.items()])
     claims = [
         (claim.label, ", ".join(f"{k} {v:g}" for k, v in claim.values.items()), claim.reference)
@@ -173,14 +184,7 @@ def _prose(law: Law) -> str:
     return re.sub(r"(?::\w+:)?`+([^`]*)`+", r"\1", page).replace(".. math::", "   ")
 
 
-def _plain(text: str) -> str:
-    """Text that Rich takes as it is."""
-    from rich.markup import escape
-
-    return escape(text)
-
-
 def _console() -> Console:
-    """Standard output; when it is no terminal, wide enough for every table."""
-    console = Console(soft_wrap=False)
-    return console if console.is_terminal else Console(width=160)
+    """Standard output, taking text as it is; when it is no terminal, wide enough for tables."""
+    width = None if sys.stdout.isatty() else 160
+    return Console(width=width, markup=False, emoji=False, highlight=False)

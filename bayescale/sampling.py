@@ -192,7 +192,7 @@ class Settings:
     tune: int = 800
     chains: int = 4
     random_seed: int = 0
-    target_accept: float = 0.9
+    target_accept: float = 0.95
     progress: bool | Callable[[list[Any]], None] = False
 
     def __post_init__(self) -> None:

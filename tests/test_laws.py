@@ -22,6 +22,10 @@ from bayescale.models import LAWS
 from tests.designs import RESPONSE, coefficients, design, middle, simulated
 
 every_law = pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+FIRST_OF_MODULE = {inspect.getmodule(law.coefficients): law for law in reversed(LAWS.values())}
+one_law_a_module = pytest.mark.parametrize(
+    "law", FIRST_OF_MODULE.values(), ids=lambda law: law.name
+)
 LOG_VOCABULARY = np.log(256_000)  # the loss of a guess, for a large vocabulary
 
 
@@ -162,11 +166,11 @@ def test_known_values_are_found_again(law: Law, seed: int) -> None:
 
 
 @pytest.mark.slow
-@every_law
-@pytest.mark.parametrize("pool", ["shared", "separate", "partial"])
+@one_law_a_module
+@pytest.mark.parametrize("pool", ["separate", "partial"])
 def test_groups_are_found_again(law: Law, pool: str) -> None:
     """Two groups, one law: each group's exponents within 4 posterior sd of the truth."""
-    runs = simulated(law, noise=0.01, seed=6, each=10)
+    runs = simulated(law, noise=0.01, seed=6, each=7)
     runs["corpus"] = np.where(np.arange(len(runs)) % 2, "web", "code")
     fitted = fit(
         law, runs, likelihood=normal, by="corpus", pool=pool, random_seed=6, draws=500, chains=2
@@ -174,7 +178,7 @@ def test_groups_are_found_again(law: Law, pool: str) -> None:
     truth = coefficients(law, runs, middle(law))
     name = law.coefficient_names[-1]
     draws = np.log(fitted.posterior[name])
-    assert ("corpus" in draws.dims) == (pool != "shared")
+    assert "corpus" in draws.dims
     z = (draws.mean(("chain", "draw")) - np.log(truth[name])) / draws.std(("chain", "draw"))
     assert float(abs(z).max()) < 4
     assert float(fitted.tree["sample_stats"]["diverging"].mean()) < 0.02

@@ -1,0 +1,20 @@
+"""Pictures of results already computed, one module a question.
+
+Each takes a fit, or what a fit answered, draws on the axes given or on the current ones, and
+returns them. Uncertainty is always drawn, runs lie on top, and what lies beyond the runs is
+marked. Traces, forests, ranks and LOO-PIT are ArviZ's: give it ``fit.tree``.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "frontier": ["plot_optimum"],
+        "honesty": ["plot_honesty"],
+        "posterior": ["plot_pair"],
+        "residuals": ["plot_residuals"],
+        "runs": ["plot_runs"],
+        "sensitivity": ["plot_psense_dist", "plot_psense_quantities"],
+    },
+)

@@ -1,0 +1,20 @@
+"""Settings of the documentation builder."""
+
+project = "bayescale"
+author = "The bayescale developers"
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.mathjax",
+]
+html_theme = "furo"
+html_title = "bayescale"
+myst_enable_extensions = ["dollarmath"]
+nb_execution_mode = "force"
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+napoleon_google_docstring = False
+exclude_patterns = ["_build"]

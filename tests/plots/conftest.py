@@ -1,0 +1,42 @@
+"""A small fit to draw, and figures that do not outlive their test."""
+
+from collections.abc import Iterator
+
+import matplotlib
+import matplotlib.pyplot as plt
+import pytest
+
+import bayescale as bs
+
+matplotlib.use("Agg")
+SMALL = {"draws": 200, "tune": 300, "chains": 2}
+
+
+@pytest.fixture(autouse=True)
+def _closed_figures() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="session")
+def small_fit() -> bs.Fit:
+    """The coupled law on 90 simulated runs at nine budgets; too few draws to be trusted."""
+    runs = bs.datasets.load("simulated_isoflop")
+    return bs.fit(bs.models.COUPLED, runs, random_seed=1, **SMALL)
+
+
+@pytest.fixture(scope="session")
+def grouped_fit() -> bs.Fit:
+    """The same runs, told apart by a corpus that has a level of its own."""
+    runs = bs.datasets.load("simulated_isoflop")
+    told_apart = runs.assign(corpus=["code", "web"] * (len(runs) // 2))
+    pool = {name: "shared" for name in bs.models.COUPLED.priors} | {"alpha": "separate"}
+    return bs.fit(bs.models.COUPLED, told_apart, by="corpus", pool=pool, random_seed=2, **SMALL)
+
+
+@pytest.fixture(scope="session")
+def one_input_fit() -> bs.Fit:
+    """Kaplan's law of compute alone, on the best run of each budget."""
+    runs = bs.datasets.load("simulated_isoflop")
+    best = runs.loc[runs.groupby("flops")["loss"].idxmin()]
+    return bs.fit(bs.models.KAPLAN_C, best, random_seed=3, **SMALL)
