@@ -51,12 +51,7 @@ def optimum(fit: "Fit", flops: Any, *, cost: Cost = SIX_ND) -> xr.Dataset:
         If a budget is not a positive number.
     """
     law = fit.law
-    if not {"params", "tokens"} <= set(law.inputs):
-        raise LawError(
-            f"law {law.name!r} has inputs {law.inputs}; an optimum needs params and tokens. "
-            "Fit a law of both, for example coupled or chinchilla."
-        )
-    budgets = _budgets(flops)
+    budgets = checked_budgets(law, flops)
     budget = xr.DataArray(budgets, dims="budget", coords={"budget": budgets})
     coefficients = {name: fit.posterior[name] for name in law.coefficient_names}
     params = optimal_params(law, coefficients, budget, cost)
@@ -74,7 +69,13 @@ def optimum(fit: "Fit", flops: Any, *, cost: Cost = SIX_ND) -> xr.Dataset:
     ).assign_attrs(law=law.name, cost=cost.name)
 
 
-def _budgets(flops: Any) -> np.ndarray:
+def checked_budgets(law: Law, flops: Any) -> np.ndarray:
+    """Compute budgets as an array, if the law can have an optimum on them."""
+    if not {"params", "tokens"} <= set(law.inputs):
+        raise LawError(
+            f"law {law.name!r} has inputs {law.inputs}; an optimum needs params and tokens. "
+            "Fit a law of both, for example coupled or chinchilla."
+        )
     try:
         budgets = np.atleast_1d(np.asarray(flops, dtype="float64")).ravel()
     except (TypeError, ValueError):

@@ -8,6 +8,7 @@ Nothing here loads PyMC before a command needs it.
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bayescale.fitting import Fit
+    from bayescale.law import Law
 
 GOOD, FAULT, UNTRUSTED = 0, 1, 3
 DEFAULT_TABLE = "simulated_isoflop"
@@ -29,7 +31,6 @@ DEFAULT_TABLE = "simulated_isoflop"
 app = typer.Typer(
     name="bayescale",
     help="Fit neural scaling laws to training runs, with intervals that hold up.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -48,8 +49,6 @@ def main() -> None:
         status = command(standalone_mode=False)
     except BayescaleError as error:
         status = _complain(str(error))
-    except KeyboardInterrupt:
-        status = _complain("interrupted; nothing was saved")
     except BrokenPipeError:
         sys.stderr.close()
         status = GOOD
@@ -57,7 +56,7 @@ def main() -> None:
         # Usage errors are click's own; which class that is depends on how typer carries it.
         if not hasattr(error, "format_message"):
             raise
-        status = _complain(f"{error.format_message()} See bayescale --help.")
+        status = _complain(f"{error.format_message().rstrip('.')}. See bayescale --help.")
     sys.exit(status)
 
 
@@ -113,14 +112,18 @@ def fit(
     from bayescale.models import law_named
 
     chosen = law_named(law)
+    # All that can be refused is refused before the work, not after it.
+    factory = None if likelihood is None else likelihood_named(likelihood)
     if out is not None:
-        storage.check_target(out)  # before the work, not after it
+        storage.check_target(out)
+    if flops:
+        _check_budgets(chosen, flops, as_json)
     runs = _runs(table, _named(columns or []), chosen.inputs, chosen.response)
     with _progress(chains) as progress:
         fitted = fitting.fit(
             chosen,
             runs,
-            likelihood=likelihood_named(likelihood) if likelihood else None,
+            likelihood=factory,
             by=by,
             pool=pool,
             draws=draws,
@@ -189,14 +192,29 @@ def datasets(
     return GOOD
 
 
-def _named(pairs: list[str]) -> dict[str, str]:
-    wrong = [pair for pair in pairs if "=" not in pair]
-    if wrong:
+def _check_budgets(law: "Law", flops: list[float], as_json: bool) -> None:
+    from bayescale.allocation import checked_budgets
+
+    if as_json:
         raise DataError(
-            f"--column got {wrong[0]!r}; expected OURS=THEIRS, for example params='Model Size'. "
-            "Write it with an equals sign."
+            "--flops stands beside --json; expected one of them, since the JSON of a fit holds no "
+            "optimum. Save the fit with --out and ask bayescale optimum."
         )
-    return dict(pair.split("=", 1) for pair in pairs)
+    checked_budgets(law, flops)
+
+
+def _named(pairs: list[str]) -> dict[str, str]:
+    named: dict[str, str] = {}
+    for pair in pairs:
+        ours, equals, theirs = pair.partition("=")
+        if not (ours and equals and theirs) or ours in named:
+            raise DataError(
+                f"--column got {pair!r}{' again' * (ours in named)}; expected OURS=THEIRS once a "
+                "column, for example params='Model Size'. Write it with one equals sign and a "
+                "name on either side."
+            )
+        named[ours] = theirs
+    return named
 
 
 def _runs(
@@ -206,7 +224,8 @@ def _runs(
     from bayescale import datasets as registry
     from bayescale.runs import read_runs
 
-    is_file = Path(table).exists() or Path(table).suffix or len(Path(table).parts) > 1
+    # os.path takes any text for a path; Path.exists does not.
+    is_file = os.path.exists(table) or Path(table).suffix or len(Path(table).parts) > 1
     source: Any = table if is_file else registry.load(table)
     return read_runs(source, columns=columns, inputs=inputs, response=response)
 

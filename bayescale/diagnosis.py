@@ -181,7 +181,8 @@ def summary_table(draws: xr.Dataset, log_likelihood: xr.DataArray) -> pd.DataFra
     """
     import arviz_stats
 
-    table: pd.DataFrame = arviz_stats.summary(draws, round_to="none")
+    with np.errstate(invalid="ignore", divide="ignore"):  # draws that never move
+        table: pd.DataFrame = arviz_stats.summary(draws, round_to="none")
     ratios = xr.Dataset({name: honesty(draws[name], log_likelihood) for name in draws})
     table["honesty"] = [
         float(value) for name in draws for value in np.atleast_1d(ratios[name]).ravel()

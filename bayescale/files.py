@@ -48,7 +48,7 @@ def read_table(source: str | os.PathLike[str]) -> pd.DataFrame:
         If there is no such file, or it is not a table that can be read in one way only.
     """
     path = Path(os.path.expanduser(source))
-    if not path.exists():
+    if not os.path.exists(path):  # unlike Path.exists, of any text
         raise DataError(
             f"no file {_short(os.fspath(source), 200)}; expected the path of a file on this "
             f"machine, starting from {Path.cwd()} if relative. Check the spelling, or download it."

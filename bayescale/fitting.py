@@ -23,7 +23,7 @@ from bayescale.files import is_real
 from bayescale.flops import SIX_ND, Cost
 from bayescale.law import Law, Prior
 from bayescale.likelihood import Likelihood, LikelihoodFactory, default_likelihood, student_t
-from bayescale.model import Pool, Structure, build_model, observed_name, structure
+from bayescale.model import Structure, build_model, observed_name, structure
 from bayescale.runs import digest, read_runs
 from bayescale.sampling import Settings
 
@@ -216,8 +216,8 @@ def fit(
     random_seed : int, optional
         Drawn from the system when not given, and kept with the fit.
     target_accept : float, optional
-        Higher takes smaller steps: slower, fewer divergences. 0.95 by default, and 0.98 where
-        parameters are partially pooled.
+        Higher takes smaller steps: slower, fewer divergences. By default 0.9, and where
+        trajectories diverge the sampling is done anew with 0.99.
     sampler : str
         ``"nutpie"``, or ``"pymc"``, ``"numpyro"`` for `pm.sample` with that sampler.
     progress : bool or callable
@@ -255,17 +255,16 @@ def fit(
             "variance function needs more. Expect intervals that are somewhat too narrow."
         )
     made = structure(law, chosen(law.inputs), table, priors=priors, by=by, pool=pool)
-    pooled = any(kind is Pool.PARTIAL for _, kind in made.pool)
     settings = Settings(
         draws=draws,
         tune=tune,
         chains=chains,
         random_seed=seed,
-        target_accept=target_accept or (0.98 if pooled else 0.95),
+        target_accept=target_accept,
         progress=progress,
     )
     _check_enough(settings)
-    drawn = sampling.SAMPLERS[_sampler(sampler)](made, table, settings)
+    drawn = sampling.sample_carefully(_sampler(sampler), made, table, settings)
     fitted = _assemble(made, table, drawn, settings, doubts)
     return _finish(fitted, doubts, perf_counter() - begun, drawn.seconds)
 
@@ -290,13 +289,13 @@ def _check_enough(settings: Settings) -> None:
         )
 
 
-def _sampler(name: str) -> str:
+def _sampler(name: str) -> sampling.Sampler:
     if name not in sampling.SAMPLERS:
         raise LawError(
             f"unknown sampler {name!r}; expected one of {', '.join(sampling.SAMPLERS)}. "
             "Choose one of these."
         )
-    return name
+    return sampling.SAMPLERS[name]
 
 
 def _assemble(
@@ -324,7 +323,7 @@ def _assemble(
         "runs": _as_dataset(runs),
     }
     tree = xr.DataTree.from_dict(groups)
-    tree.attrs = _provenance(made, runs, settings)
+    tree.attrs = _provenance(made, runs, settings, drawn)
     return Fit(made, tree)
 
 
@@ -351,7 +350,9 @@ def _plain(column: pd.Series) -> np.ndarray:
     return column.astype(object).where(column.notna(), "").map(str).to_numpy(dtype=object)
 
 
-def _provenance(made: Structure, runs: pd.DataFrame, settings: Settings) -> dict[str, Any]:
+def _provenance(
+    made: Structure, runs: pd.DataFrame, settings: Settings, drawn: sampling.Sampled
+) -> dict[str, Any]:
     """What a reader of a saved fit needs to know, as text and numbers that any format holds."""
     priors = {
         name: {"distribution": prior.distribution.__name__, "parameters": dict(prior.parameters)}
@@ -365,7 +366,7 @@ def _provenance(made: Structure, runs: pd.DataFrame, settings: Settings) -> dict
         "by": made.by or "",
         "pool": json.dumps(dict(made.pool)),
         "random_seed": settings.random_seed,
-        "target_accept": settings.target_accept,
+        "target_accept": drawn.target_accept,
         "tune": settings.tune,
         "runs_sha256": digest(runs),
         "versions": json.dumps({name: version(name) for name in packages}),

@@ -10,6 +10,7 @@ twice the forward one: six per parameter and token in training, two in serving.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from bayescale.errors import LawError
@@ -129,6 +130,8 @@ def cost_named(text: str) -> Cost:
     try:
         pairs = [pair.split("=") for pair in settings.split(",") if pair]
         numbers = {key.strip(): float(value) for key, value in pairs}
+        if not all(map(isfinite, numbers.values())):
+            raise ValueError
         return COSTS[name](**numbers)
     except (KeyError, ValueError, TypeError) as error:
         raise LawError(

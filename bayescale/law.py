@@ -114,6 +114,13 @@ def _check_prior(prior: Prior) -> None:
             f"{prior.distribution!r} is no PyMC distribution; expected a class such as "
             "pm.LogNormal. Pass the class itself, not its name and not a call of it."
         )
+    takes = set(arguments(make)) - {"args", "kwargs"}
+    unknown = sorted(set(prior.parameters) - takes)
+    if takes and unknown:  # PyMC takes no notice of them
+        raise LawError(
+            f"{prior!r} names {unknown}; expected parameters that PyMC's "
+            f"{prior.distribution.__name__} takes, {sorted(takes)}. Correct the spelling."
+        )
     try:
         make(**prior.parameters)
     except (TypeError, ValueError, NotImplementedError) as error:

@@ -14,13 +14,14 @@ a positive one, log ratios of a simplex), so the same few lines pool any prior:
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pymc as pm
 
-from bayescale.errors import LawError
+from bayescale.errors import DataError, LawError
 from bayescale.flops import Array
 from bayescale.law import Law, Prior, Units, call
 from bayescale.likelihood import Likelihood
@@ -38,6 +39,11 @@ class Pool(StrEnum):
 BETWEEN = Prior(pm.HalfNormal, sigma=0.3)
 OBSERVED = "observed"
 GROUP_INDEX = "group_index"
+# Dims and variables of the model and of what is computed from it.
+RESERVED = (
+    *(OBSERVED, GROUP_INDEX, "chain", "draw", "run", "point", "budget"),
+    *("N_opt", "D_opt", "L_opt", "tokens_per_param", "decades_beyond_runs"),
+)
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,8 @@ def structure(
     ------
     LawError
         If a prior or a pooling is given for a parameter that is not there.
+    DataError
+        If the runs cannot be grouped by that column.
     """
     own = {**law.priors, **likelihood.priors}
     replaced = dict(priors or {})
@@ -102,7 +110,7 @@ def structure(
                 f"{own[name].parts}. Give it parts={own[name].parts!r}."
             )
     pools = _pools(law, by, pool)
-    groups = tuple(map(str, sorted(runs[by].unique()))) if by is not None else ()
+    groups = () if by is None else _groups(law, likelihood, runs, by)
     table = tuple({**own, **replaced}.items())
     return Structure(law, likelihood, table, by, groups, tuple(pools.items()))
 
@@ -113,6 +121,54 @@ def _known(what: str, names: Iterable[str], known: Iterable[str]) -> None:
         raise LawError(
             f"{what} names {unknown}; expected free parameters among {sorted(known)}. "
             "Coefficients follow from these: choose the ones they follow from."
+        )
+
+
+def _groups(law: Law, likelihood: Likelihood, runs: pd.DataFrame, by: str) -> tuple[str, ...]:
+    """Labels of the groups: numbers in their order, then text."""
+    if by not in runs:
+        raise DataError(
+            f"by={by!r} names no column of the table; expected one of {list(map(str, runs))}. "
+            "Correct the spelling, or add the column."
+        )
+    _refuse_name(law, likelihood, by)
+    missing = np.flatnonzero(runs[by].isna())
+    if missing.size:
+        more = f" and {missing.size - 1} more" if missing.size > 1 else ""
+        raise DataError(
+            f"column {by!r}, which groups the runs, is missing in row {missing[0] + 1}{more}; "
+            "expected a group for every run. Fill it in, or drop the run."
+        )
+    ordered = sorted(runs[by].unique(), key=_place)
+    groups = tuple(dict.fromkeys(map(str, ordered)))
+    if len(groups) == 1:
+        raise DataError(
+            f"column {by!r} is {groups[0]!r} in all {len(runs)} runs; expected two groups or "
+            "more. Leave by out, or group by another column."
+        )
+    return groups
+
+
+def _place(value: Any) -> tuple[bool, float, str]:
+    """Sort key of a group's value: numbers first."""
+    number = isinstance(value, Real)
+    return (not number, float(value) if number else 0.0, str(value))
+
+
+def _refuse_name(law: Law, likelihood: Likelihood, by: str) -> None:
+    """Raise DataError if a dim of that name would stand in the way of something else."""
+    columns, own = (*law.inputs, law.response), (*law.priors, *likelihood.priors)
+    taken = {
+        *(*RESERVED, *columns, likelihood.family.prefix + law.response),
+        *(*law.coefficient_names, *law.derived, *likelihood.derived),
+        *(f"{kind}_{name}" for kind in ("pivot", "spread") for name in columns),
+        *(f"{name}{kind}" for name in own for kind in ("", "_part", "_common", "_sd", "_offset")),
+    }
+    if by in taken or by[:1] in {"", ".", "_"} or set(by) & set("/\\"):
+        raise DataError(
+            f"column {by!r} cannot group the runs under that name; expected one that is no input, "
+            "response or parameter of the model and no path. Rename the column, for example "
+            "to group."
         )
 
 

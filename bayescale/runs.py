@@ -125,7 +125,8 @@ def digest(runs: pd.DataFrame) -> str:
 
 def _bytes(column: pd.Series) -> bytes:
     if not is_real(column):
-        return "\0".join(column.astype(str)).encode()
+        text = column.astype(object).where(column.notna(), "").map(str)
+        return "\0".join(text).encode(errors="surrogatepass")
     values = column.to_numpy(dtype="<f8", na_value=np.nan) + 0.0  # -0.0 becomes 0.0
     return np.where(np.isnan(values), np.nan, values).astype("<f8").tobytes()
 

@@ -7,8 +7,8 @@ samples any table of the same structure. The function releases Python's global l
 computes, so chains run side by side.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from time import perf_counter
@@ -26,7 +26,10 @@ from pytensor.graph.replace import clone_replace, vectorize_graph
 from pytensor.link.numba.linker import NumbaLinker
 
 from bayescale.errors import ConvergenceError, LawError
-from bayescale.model import OBSERVED, Structure, build_model, coords_of, model_data
+from bayescale.model import Structure, build_model, coords_of, model_data
+
+USUAL, CAREFUL = 0.9, 0.99
+"""Acceptance aimed at: enough for most tables at two thirds of the steps; and for the rest."""
 
 JITTER = 0.5
 """Chains start within this of the priors' middle, on the sampling scale."""
@@ -51,14 +54,14 @@ class Compiled:
     Parameters
     ----------
     log_density : callable
-        ``log_density(point, *data)`` gives the log density and its gradient, at a point of the
+        ``log_density(point, packed)`` gives the log density and its gradient, at a point of the
         sampling scale.
     expand : callable
-        ``expand(points, *data)`` gives the free parameters at many points.
+        ``expand(points, packed)`` gives the free parameters at many points.
     dims : mapping of str to tuple of str
         What `expand` gives, in its order, with the dims after the point's.
     data : tuple of str
-        Names of the data, in the order that both take them.
+        Names of the data, in the order they are packed in.
     start : (n,) array
         Middle of the priors on the sampling scale.
     """
@@ -69,11 +72,9 @@ class Compiled:
     data: tuple[str, ...]
     start: np.ndarray
 
-    def arguments(self, data: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        """Put data into the order the functions take it in."""
-        every = {**data, "run": np.asarray(data[OBSERVED].size)}
-        # Copies, since numba compiles once more for arrays that cannot be written to.
-        return [np.array(every[name], order="C") for name in self.data]
+    def pack(self, data: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Put all data into one vector; passing two dozen arrays takes longer than using them."""
+        return np.concatenate([np.ravel(data[name]).astype("float64") for name in self.data])
 
 
 _COMPILED: dict[tuple[Any, ...], Compiled] = {}
@@ -89,53 +90,56 @@ def compiled_model(made: Structure, runs: pd.DataFrame) -> Compiled:
     return _COMPILED[made.key]
 
 
-@dataclass(frozen=True)
-class _Graph:
-    """A model with its data, and the point it is sampled at, as plain arguments."""
-
-    model: pm.Model
-    inputs: Mapping[str, Any]
-    swap: Mapping[Any, Any]
-    start: Mapping[Any, np.ndarray]
-
-    def at(self, flat: Any, outputs: list[Any]) -> list[Any]:
-        """Rewrite outputs of the model as functions of a flat point and of the inputs."""
-        ends = np.cumsum([value.size for value in self.start.values()])
-        values = {
-            variable: flat[end - value.size : end].reshape(value.shape)
-            for (variable, value), end in zip(self.start.items(), ends, strict=True)
-        }
-        rewritten: list[Any] = clone_replace(outputs, {**self.swap, **values})
-        return rewritten
-
-
-def _graph(model: pm.Model) -> _Graph:
-    # PyMC keeps the length of each dim as data; only the number of runs ever changes.
-    lengths = {**model.dim_lengths}
-    data = [*model.data_vars, lengths.pop("run")]
-    inputs = {variable.name: variable.type(name=variable.name) for variable in data}
-    swap = {variable: inputs[variable.name] for variable in data}
-    shared = [length for length in lengths.values() if isinstance(length, SharedVariable)]
-    swap |= {length: pt.constant(length.get_value()) for length in shared}
+def compile_model(model: pm.Model) -> Compiled:
+    """Compile a model's log density, with its data as an argument."""
     point = model.initial_point()
     start = {v: np.asarray(point[v.name], dtype="float64") for v in model.value_vars}
-    return _Graph(model, inputs, swap, start)
-
-
-def compile_model(model: pm.Model) -> Compiled:
-    """Compile a model's log density, with its data as arguments."""
-    graph = _graph(model)
-    start = np.concatenate([value.ravel() for value in graph.start.values()])
+    packed = pt.vector("packed")
+    names, swap = _unpacked(model, packed)
     # What partial pooling makes is a free parameter of its group.
     pooled = [v for v in model.deterministics if f"{v.name}_common" in model.named_vars]
     variables = [*model.free_RVs, *pooled]
+    outputs = model.replace_rvs_by_values(variables)
+    size = sum(value.size for value in start.values())
+    flat = pt.tensor("point", shape=(size,), dtype="float64")
+    swap |= _pieces(flat, start)
     return Compiled(
-        log_density=_log_density(graph, start.size),
-        expand=_expand(graph, model.replace_rvs_by_values(variables)),
+        log_density=_log_density(model, flat, packed, *clone_replace([model.logp()], swap)),
+        expand=_expand(flat, packed, clone_replace(outputs, swap)),
         dims={variable.name: _dims(model, variable) for variable in variables},
-        data=tuple(graph.inputs),
-        start=start,
+        data=names,
+        start=np.concatenate([value.ravel() for value in start.values()]),
     )
+
+
+def _unpacked(model: pm.Model, packed: Any) -> tuple[tuple[str, ...], dict[Any, Any]]:
+    """Order of a model's data in one vector, columns of the runs last; and each as its slice."""
+    columns = [v for v in model.data_vars if _dims(model, v) == ("run",)]
+    rest = [v for v in model.data_vars if v not in columns]
+    swap, end = {}, 0
+    for variable in rest:
+        begin, shape = end, variable.get_value(borrow=True).shape
+        end += int(np.prod(shape))
+        swap[variable] = packed[begin:end].reshape(shape)
+    runs = (packed.shape[0] - end) // len(columns)
+    for k, column in enumerate(columns):
+        piece = packed[end + k * runs : end + (k + 1) * runs]
+        swap[column] = piece.astype(column.dtype)
+    # PyMC keeps the length of each dim as data; only the number of runs ever changes.
+    lengths = {v: d for d, v in model.dim_lengths.items() if isinstance(v, SharedVariable)}
+    for length, dim in lengths.items():
+        same = runs.astype(length.dtype) if dim == "run" else pt.constant(length.get_value())
+        swap[length] = same
+    return tuple(variable.name for variable in (*rest, *columns)), swap
+
+
+def _pieces(flat: Any, start: Mapping[Any, np.ndarray]) -> dict[Any, Any]:
+    """Cut a flat point into the model's value variables."""
+    ends = np.cumsum([value.size for value in start.values()])
+    return {
+        variable: flat[end - value.size : end].reshape(value.shape)
+        for (variable, value), end in zip(start.items(), ends, strict=True)
+    }
 
 
 def _dims(model: pm.Model, variable: Any) -> tuple[str, ...]:
@@ -144,26 +148,25 @@ def _dims(model: pm.Model, variable: Any) -> tuple[str, ...]:
     return tuple(model.named_vars_to_dims.get(variable.name) or unnamed)
 
 
-def _log_density(graph: _Graph, size: int) -> Callable[..., tuple[Any, Any]]:
-    flat = pt.tensor("point", shape=(size,), dtype="float64")
-    (log_density,) = graph.at(flat, [graph.model.logp()])
-    with graph.model:
+def _log_density(
+    model: pm.Model, flat: Any, packed: Any, log_density: Any
+) -> Callable[..., tuple[Any, Any]]:
+    with model:
         function = pm.compile(
-            [flat, *graph.inputs.values()],
+            [flat, packed],
             [log_density, pt.grad(log_density, flat)],
             mode=Mode(_UnlockedLinker(), NUMBA.provided_optimizer),
-            on_unused_input="ignore",
         )
     compiled: Callable[..., tuple[Any, Any]] = function.vm.jit_fn
     return compiled
 
 
-def _expand(graph: _Graph, outputs: list[Any]) -> Callable[..., list[np.ndarray]]:
+def _expand(flat: Any, packed: Any, outputs: list[Any]) -> Callable[..., list[np.ndarray]]:
     """Outputs at many points at once: interpreted, since it runs once a fit on whole arrays."""
-    flat, points = pt.vector("point"), pt.matrix("points")
+    points = pt.matrix("points")
     function: Callable[..., list[np.ndarray]] = pytensor.function(
-        [points, *graph.inputs.values()],
-        vectorize_graph(graph.at(flat, outputs), {flat: points}),
+        [points, packed],
+        vectorize_graph(outputs, {flat: points}),
         mode=Mode("py", "fast_compile"),
         on_unused_input="ignore",
     )
@@ -182,8 +185,9 @@ class Settings:
         Independent chains.
     random_seed : int
         Everything random in a fit follows from it.
-    target_accept : float
-        Higher takes smaller steps.
+    target_accept : float, optional
+        Higher takes smaller steps. By default `USUAL`, and once more with `CAREFUL` where
+        trajectories diverged.
     progress : bool or callable
         Show nutpie's own progress bar; or call this with the list of chains' progress.
     """
@@ -192,7 +196,7 @@ class Settings:
     tune: int = 800
     chains: int = 4
     random_seed: int = 0
-    target_accept: float = 0.95
+    target_accept: float | None = None
     progress: bool | Callable[[list[Any]], None] = False
 
     def __post_init__(self) -> None:
@@ -213,6 +217,7 @@ class Sampled:
     sample_stats: xr.Dataset
     seconds: Mapping[str, float]
     library: str
+    target_accept: float
 
 
 def sample(made: Structure, runs: pd.DataFrame, settings: Settings) -> Sampled:
@@ -225,12 +230,14 @@ def sample(made: Structure, runs: pd.DataFrame, settings: Settings) -> Sampled:
     """
     begun = perf_counter()
     compiled = compiled_model(made, runs)
-    arguments = compiled.arguments(model_data(made, runs))
-    _check_start(compiled, arguments)  # numba compiles at this first call
+    packed = compiled.pack(model_data(made, runs))
+    _check_start(compiled, packed)  # numba compiles at this first call
     ready = perf_counter()
-    tree = _nutpie(compiled, arguments, settings)
+    tree = _nutpie(compiled, packed, settings)
     points = tree["posterior"]["point"]
-    values = compiled.expand(points.to_numpy().reshape(-1, compiled.start.size), *arguments)
+    if points.shape[:2] != (settings.chains, settings.draws) or bool(points.isnull().any()):
+        raise KeyboardInterrupt  # nutpie returns what it had when it was interrupted
+    values = compiled.expand(points.to_numpy().reshape(-1, compiled.start.size), packed)
     shape = (settings.chains, settings.draws)
     posterior = {
         name: (("chain", "draw", *dims), value.reshape(*shape, *value.shape[1:]))
@@ -243,6 +250,7 @@ def sample(made: Structure, runs: pd.DataFrame, settings: Settings) -> Sampled:
         sample_stats=tree["sample_stats"].to_dataset(),
         seconds=seconds,
         library=f"nutpie {version('nutpie')}",
+        target_accept=settings.target_accept or USUAL,
     )
 
 
@@ -251,8 +259,8 @@ def _used(variables: Mapping[str, Any], coords: Mapping[str, Any]) -> dict[str, 
     return {name: values for name, values in coords.items() if name in dims}
 
 
-def _check_start(compiled: Compiled, arguments: Sequence[np.ndarray]) -> None:
-    value, gradient = compiled.log_density(compiled.start, *arguments)
+def _check_start(compiled: Compiled, packed: np.ndarray) -> None:
+    value, gradient = compiled.log_density(compiled.start, packed)
     if not (np.isfinite(value) and np.all(np.isfinite(gradient))):
         raise ConvergenceError(
             f"the log density is {float(value)} at the middle of the priors; expected a finite "
@@ -260,7 +268,7 @@ def _check_start(compiled: Compiled, arguments: Sequence[np.ndarray]) -> None:
         )
 
 
-def _nutpie(compiled: Compiled, arguments: list[np.ndarray], settings: Settings) -> xr.DataTree:
+def _nutpie(compiled: Compiled, packed: np.ndarray, settings: Settings) -> xr.DataTree:
     import nutpie
     from nutpie.compiled_pyfunc import from_pyfunc
 
@@ -269,7 +277,7 @@ def _nutpie(compiled: Compiled, arguments: list[np.ndarray], settings: Settings)
         return compiled.start + rng.uniform(-JITTER, JITTER, compiled.start.size)
 
     def log_density(point: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient = compiled.log_density(point, *arguments)
+        value, gradient = compiled.log_density(point, packed)
         return float(value), gradient
 
     density = from_pyfunc(
@@ -288,7 +296,7 @@ def _nutpie(compiled: Compiled, arguments: list[np.ndarray], settings: Settings)
         tune=settings.tune,
         chains=settings.chains,
         seed=settings.random_seed,
-        target_accept=settings.target_accept,
+        target_accept=settings.target_accept or USUAL,
         adaptation="low_rank",
         save_warmup=False,
         progress_bar=shown is True,
@@ -310,7 +318,7 @@ def _sample_by_pymc(
             tune=settings.tune,
             chains=settings.chains,
             random_seed=settings.random_seed,
-            target_accept=settings.target_accept,
+            target_accept=settings.target_accept or USUAL,
             nuts_sampler=nuts_sampler,
             progressbar=bool(settings.progress),
             var_names=[*(v.name for v in model.free_RVs), *pooled],
@@ -320,10 +328,24 @@ def _sample_by_pymc(
         sample_stats=tree["sample_stats"].to_dataset(),
         seconds={"compile": 0.0, "sample": perf_counter() - begun},
         library=f"pymc {version('pymc')}, {nuts_sampler}",
+        target_accept=settings.target_accept or USUAL,
     )
 
 
-SAMPLERS: dict[str, Callable[[Structure, pd.DataFrame, Settings], Sampled]] = {
+def sample_carefully(
+    sampler: "Sampler", made: Structure, runs: pd.DataFrame, settings: Settings
+) -> Sampled:
+    """Sample; where trajectories diverged, once more with smaller steps, whatever that shows."""
+    drawn = sampler(made, runs, settings)
+    if settings.target_accept is not None or not bool(drawn.sample_stats["diverging"].any()):
+        return drawn
+    again = sampler(made, runs, replace(settings, target_accept=CAREFUL))
+    seconds = {part: drawn.seconds[part] + again.seconds[part] for part in drawn.seconds}
+    return replace(again, seconds=seconds)
+
+
+Sampler = Callable[[Structure, pd.DataFrame, Settings], Sampled]
+SAMPLERS: dict[str, Sampler] = {
     "nutpie": sample,
     "pymc": partial(_sample_by_pymc, nuts_sampler="pymc"),
     "numpyro": partial(_sample_by_pymc, nuts_sampler="numpyro"),

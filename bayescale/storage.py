@@ -4,23 +4,31 @@ A saved fit holds draws, runs and provenance, and the names of law and likelihoo
 those up; nothing in it is ever executed.
 """
 
+import hashlib
 import json
 import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import h5py  # type: ignore[import-untyped]
+import numpy as np
 import pymc as pm
 import xarray as xr
 
-from bayescale.errors import DataError
+from bayescale.errors import DataError, LawError
 from bayescale.fitting import Fit
 from bayescale.law import Law, Prior
-from bayescale.likelihood import LikelihoodFactory, likelihood_named
+from bayescale.likelihood import LIKELIHOODS, LikelihoodFactory
 from bayescale.model import Pool, Structure
+from bayescale.runs import digest
 
 FORMAT = 1
 SUFFIXES = (".zarr", ".nc")
+GROUPS = (
+    *("posterior", "sample_stats", "log_likelihood", "observed_data", "constant_data"),
+    *("loo", "runs"),
+)
 
 
 def save(fit: Fit, path: str | os.PathLike[str]) -> None:
@@ -35,13 +43,13 @@ def save(fit: Fit, path: str | os.PathLike[str]) -> None:
     """
     target = check_target(path)
     tree = fit.tree.copy()
-    tree.attrs["bayescale_format"] = FORMAT
+    tree.attrs |= {"bayescale_format": FORMAT, "contents": json.dumps(_contents(tree))}
     try:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".bayescale-") as folder:
             fresh = Path(folder) / f"fit{target.suffix}"
             _write(tree, fresh)
             _put(fresh, target, Path(folder) / "old")
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the disk, or text that is not Unicode
         raise DataError(
             f"cannot save to {target} ({error}); expected a folder that can be written to, with "
             "room. What stood there before is untouched."
@@ -52,14 +60,30 @@ def check_target(path: str | os.PathLike[str]) -> Path:
     """Refuse, before anything is computed, a path that a fit cannot be saved to."""
     target = Path(path)
     _suffix(target)
-    if not target.parent.is_dir():
+    if not os.path.isdir(target.parent):
         raise DataError(
             f"cannot save to {target}: there is no folder {target.parent}; expected one that "
             "exists. Create it first."
         )
-    if target.is_dir():
-        _open(target)  # a directory that is no fit is not replaced
+    if not os.access(target.parent, os.W_OK):
+        raise DataError(
+            f"cannot save to {target}: the folder {target.parent} is not open for writing; "
+            "expected one that is. Choose another, or change its permissions."
+        )
+    if os.path.exists(target):
+        _check_replaceable(target)
     return target
+
+
+def _check_replaceable(target: Path) -> None:
+    try:
+        _open(target)
+    except DataError as error:
+        raise DataError(
+            f"cannot save to {target}: what stands there is no fit that this version of bayescale "
+            "can read; expected a free name, or a saved fit to replace. Choose another name, or "
+            "remove it first."
+        ) from error
 
 
 def _write(tree: xr.DataTree, path: Path) -> None:
@@ -106,13 +130,91 @@ def load(
     DataError
         If there is no fit at the path, or it cannot be read.
     """
-    from bayescale.models import law_named
+    opened = _open(Path(path))
+    try:
+        tree = _as_it_was(opened)
+        found = _law(tree.attrs["law"], law)
+        factory = _likelihood(tree.attrs["likelihood"], likelihood)
+        fitted = Fit(_structure(tree, found, factory(found.inputs)), tree)
+        _check_whole(fitted)
+    except (KeyError, ValueError, TypeError, AttributeError, LawError) as error:
+        raise DataError(
+            f"{path} is damaged ({type(error).__name__}: {error}); expected all that bayescale "
+            "saved, as it was saved. Fit again and save it anew."
+        ) from error
+    return fitted
 
-    tree = _open(Path(path))
-    attrs = tree.attrs
-    found_law = law or law_named(attrs["law"])
-    found = (likelihood or likelihood_named(attrs["likelihood"]))(found_law.inputs)
-    return Fit(_structure(tree, found_law, found), tree)
+
+def _contents(tree: xr.DataTree) -> dict[str, dict[str, str]]:
+    """The variables of each group in their order, with the SHA-256 of those that are numbers."""
+    return {
+        name: {str(n): _sha256(values) for n, values in group.data_vars.items()}
+        for name, group in tree.children.items()
+    }
+
+
+def _sha256(values: xr.DataArray) -> str:
+    if values.dtype.kind not in "biuf":
+        return ""
+    return hashlib.sha256(np.ascontiguousarray(values.to_numpy())).hexdigest()
+
+
+def _as_it_was(opened: xr.DataTree) -> xr.DataTree:
+    """The tree that was saved: all of it, unchanged, in its own order (Zarr sorts variables).
+
+    A part of a Zarr directory that is lost reads as missing or zero, without a word.
+    """
+    attrs = dict(opened.attrs)
+    del attrs["bayescale_format"]
+    contents = json.loads(attrs.pop("contents"))
+    groups = {
+        name: opened[name].to_dataset()[list(names)].drop_encoding()
+        for name, names in contents.items()
+    }
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs = attrs
+    for name, found in _contents(tree).items():
+        wrong = [n for n, saved in contents[name].items() if saved and saved != found[n]]
+        if wrong:
+            raise ValueError(f"{name} has other {', '.join(wrong)} than were saved")
+    return tree
+
+
+def _law(name: str, given: Law | None) -> Law:
+    from bayescale.models import LAWS
+
+    if given is None and name not in LAWS:
+        raise DataError(
+            f"the saved fit is of law {name!r}, which is none of bayescale's own; expected the law "
+            "it was made with. Pass it to bayescale.load(path, law=...)."
+        )
+    law = LAWS[name] if given is None else given
+    if law.name != name:
+        raise DataError(
+            f"the saved fit is of law {name!r} and was to be read with {law.name!r}; expected the "
+            "law it was made with. Pass that one, or none if it is one of bayescale's own."
+        )
+    return law
+
+
+def _likelihood(name: str, given: LikelihoodFactory | None) -> LikelihoodFactory:
+    if given is None and name not in LIKELIHOODS:
+        raise DataError(
+            f"the saved fit has likelihood {name!r}, which is none of bayescale's own; expected "
+            "the one it was made with. Pass it to bayescale.load(path, likelihood=...)."
+        )
+    return LIKELIHOODS[name] if given is None else given
+
+
+def _check_whole(fit: Fit) -> None:
+    """Raise ValueError if part of a fit is missing, or its runs are not those it was made from."""
+    missing = {*GROUPS} - {*fit.tree.children} or {*fit.law.coefficient_names} - {*fit.posterior}
+    if missing:
+        raise ValueError(f"without {', '.join(sorted(missing))}")
+    if digest(fit.runs) != fit.tree.attrs["runs_sha256"]:
+        raise ValueError("other runs than those the fit was made from")
+    for name in ("warnings", "seconds", "versions"):
+        json.loads(fit.tree.attrs[name])
 
 
 def _structure(tree: xr.DataTree, law: Law, likelihood: Any) -> Structure:
@@ -139,6 +241,11 @@ def _prior(own: Prior, said: dict[str, Any]) -> Prior:
     distribution = own.distribution
     if said["distribution"] != distribution.__name__:
         distribution = getattr(pm, said["distribution"], None)
+        if not (isinstance(distribution, type) and issubclass(distribution, pm.Distribution)):
+            raise DataError(
+                f"the saved fit has a prior {said['distribution']!r}; expected a distribution of "
+                "PyMC. Fit again and save it anew, or find out who changed the file."
+            )
     return Prior(distribution, parts=own.parts, **said["parameters"])
 
 
@@ -154,20 +261,22 @@ def _suffix(path: Path) -> str:
 def _open(path: Path) -> xr.DataTree:
     """Read a tree into memory, and check that it is one of ours."""
     suffix = _suffix(path)
-    if not path.exists():
+    if not os.path.exists(path):
         raise DataError(f"there is no {path}; expected a saved fit. Check the path.")
     engine = "zarr" if suffix == ".zarr" else "h5netcdf"
     try:
+        if suffix == ".nc":
+            h5py.File(path).close()  # complains of what is no HDF5 once; h5netcdf does so again
         with xr.open_datatree(path, engine=engine) as opened:
             tree = opened.load()
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise DataError(
             f"{path} cannot be read ({type(error).__name__}: {error}); expected a fit saved by "
             "bayescale. If it was cut short, fit again and save it anew."
         ) from error
     if tree.attrs.get("bayescale_format") != FORMAT:
         raise DataError(
-            f"{path} has format {tree.attrs.get('bayescale_format')!r}; expected {FORMAT}, a fit "
+            f"{path} has format {tree.attrs.get('bayescale_format')}; expected {FORMAT}, a fit "
             "saved by this version of bayescale. Fit again, or use the version that saved it."
         )
     return tree

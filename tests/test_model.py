@@ -54,29 +54,29 @@ def test_the_log_density_is_the_sum_of_what_it_is_made_of() -> None:
     """Prior, Jacobian and likelihood against scipy; constants cancel between two points."""
     plain = made(normal(CHINCHILLA.inputs))
     compiled = compiled_model(plain, RUNS)
-    arguments = compiled.arguments(model_data(plain, RUNS))
+    packed = compiled.pack(model_data(plain, RUNS))
     # level, two log ratios of the shares, alpha, beta, sigma; all but the ratios as logarithms
     points = np.array([[0.1, 0.2, -0.3, -1.0, -1.2, -4.0], [-0.1, -0.4, 0.5, -0.7, -1.5, -3.0]])
-    found = [compiled.log_density(point, *arguments)[0] for point in points]
+    found = [compiled.log_density(point, packed)[0] for point in points]
     assert_allclose(np.diff(found), np.diff([by_hand(point) for point in points]), rtol=1e-9)
 
 
 def test_the_gradient_is_that_of_the_log_density() -> None:
     plain = made(variance_function(CHINCHILLA.inputs))
     compiled = compiled_model(plain, RUNS)
-    arguments = compiled.arguments(model_data(plain, RUNS))
+    packed = compiled.pack(model_data(plain, RUNS))
     point = compiled.start + 0.1
     step = 1e-6
     numeric = [
         (
-            compiled.log_density(point + step * axis, *arguments)[0]
-            - compiled.log_density(point - step * axis, *arguments)[0]
+            compiled.log_density(point + step * axis, packed)[0]
+            - compiled.log_density(point - step * axis, packed)[0]
         )
         / (2 * step)
         for axis in np.eye(point.size)
     ]
     # Central differences at 1e-6 keep about six digits of a density of order 1e3.
-    assert_allclose(compiled.log_density(point, *arguments)[1], numeric, rtol=1e-5, atol=1e-3)
+    assert_allclose(compiled.log_density(point, packed)[1], numeric, rtol=1e-5, atol=1e-3)
 
 
 def test_one_compiled_model_serves_tables_of_any_length() -> None:
@@ -100,7 +100,7 @@ def test_a_prior_that_is_replaced_is_in_the_density() -> None:
     compiled = compiled_model(plain, RUNS)
     change = np.subtract(
         *(
-            compiled.log_density(compiled.start, *compiled.arguments(model_data(each, RUNS)))[0]
+            compiled.log_density(compiled.start, compiled.pack(model_data(each, RUNS)))[0]
             for each in (wider, plain)
         )
     )

@@ -1,0 +1,103 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from bayescale import sampling
+from bayescale.errors import ConvergenceError, LawError
+from bayescale.law import Law, Prior
+from bayescale.likelihood import normal
+from bayescale.model import Structure, structure
+from bayescale.models.chinchilla import CHINCHILLA
+from bayescale.sampling import CAREFUL, USUAL, Sampled, Settings, sample, sample_carefully
+from tests.designs import simulated
+
+RUNS = simulated(CHINCHILLA, noise=0.01, seed=4, each=5)
+MADE = structure(CHINCHILLA, normal(CHINCHILLA.inputs), RUNS)
+SHORT = Settings(draws=50, tune=100, chains=2, random_seed=1)
+
+
+def fake(diverging: dict[float, int], asked: list[float]) -> sampling.Sampler:
+    """A sampler with so many divergences at each acceptance."""
+
+    def sampler(made: Structure, runs: object, settings: Settings) -> Sampled:
+        target = settings.target_accept or USUAL
+        asked.append(target)
+        flags = np.arange(10) < diverging[target]
+        stats = xr.Dataset({"diverging": (("chain", "draw"), flags[None, :])})
+        return Sampled(xr.Dataset(), stats, {"compile": 1.0, "sample": 2.0}, "fake", target)
+
+    return sampler
+
+
+def test_sampling_without_divergences_is_done_once() -> None:
+    asked: list[float] = []
+    drawn = sample_carefully(fake({USUAL: 0}, asked), MADE, RUNS, Settings())
+    assert asked == [USUAL]
+    assert drawn.seconds == {"compile": 1.0, "sample": 2.0}
+
+
+def test_divergences_are_answered_with_smaller_steps_once_whatever_that_shows() -> None:
+    asked: list[float] = []
+    drawn = sample_carefully(fake({USUAL: 1, CAREFUL: 3}, asked), MADE, RUNS, Settings())
+    assert asked == [USUAL, CAREFUL]
+    assert int(drawn.sample_stats["diverging"].sum()) == 3
+    assert drawn.target_accept == CAREFUL
+    assert drawn.seconds == {"compile": 2.0, "sample": 4.0}
+
+
+def test_an_acceptance_that_was_asked_for_is_kept() -> None:
+    asked: list[float] = []
+    settings = Settings(target_accept=0.8)
+    drawn = sample_carefully(fake({0.8: 5}, asked), MADE, RUNS, settings)
+    assert asked == [0.8]
+    assert int(drawn.sample_stats["diverging"].sum()) == 5
+
+
+def test_draws_have_the_shape_and_the_names_that_were_asked_for() -> None:
+    drawn = sample(MADE, RUNS, SHORT)
+    assert drawn.posterior.sizes["chain"] == 2
+    assert drawn.posterior.sizes["draw"] == 50
+    assert set(drawn.posterior) == {"level", "share", "alpha", "beta", "sigma"}
+    assert list(drawn.posterior["share_part"].values) == ["irreducible", "model", "data"]
+    assert set(drawn.seconds) == {"compile", "sample"}
+
+
+def test_chains_start_apart_and_seeds_differ() -> None:
+    drawn = sample(MADE, RUNS, SHORT)
+    other = sample(MADE, RUNS, replace(SHORT, random_seed=2))
+    assert not drawn.posterior["alpha"][0].equals(drawn.posterior["alpha"][1])
+    assert not drawn.posterior["alpha"].equals(other.posterior["alpha"])
+
+
+def test_progress_is_reported_while_sampling() -> None:
+    seen: list[int] = []
+
+    def look(states: list[object]) -> None:
+        seen.append(sum(state.finished_draws for state in states))
+
+    sample(MADE, RUNS, replace(SHORT, draws=4000, progress=look))
+    assert seen
+    assert max(seen) > 0
+
+
+def test_a_density_that_is_not_finite_at_the_start_is_refused() -> None:
+    broken = Law(
+        name="broken",
+        title="Negative losses",
+        formula=lambda params, level: 0.0 * params - level,
+        inputs=("params",),
+        priors={"level": Prior(CHINCHILLA.priors["level"].distribution, mu=0.0, sigma=0.5)},
+        coefficients=lambda units, level: {"level": level},
+        reference="none",
+    )
+    made = structure(broken, normal(("params",)), RUNS)
+    with pytest.raises(ConvergenceError, match="log density is nan at the middle of the priors"):
+        sample(made, RUNS, SHORT)
+
+
+@pytest.mark.parametrize("wrong", [{"draws": 3}, {"tune": 0}, {"chains": 0}])
+def test_settings_that_cannot_be_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(LawError, match=next(iter(wrong))):
+        Settings(**wrong)
