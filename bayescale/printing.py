@@ -4,7 +4,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -18,9 +18,6 @@ from bayescale.display import heading, printed, remarks
 from bayescale.fitting import Fit
 from bayescale.law import Law
 from bayescale.prediction import SAMPLE_DIMS
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 JSON_COLUMNS = ("mean", "sd", "lower", "upper", "honesty", "ess_bulk", "r_hat")
 QUANTITIES = {
@@ -138,7 +135,7 @@ def _optimum_row(fit: Fit, one: xr.Dataset) -> list[str]:
     return [f"{float(one['budget']):.3g}", *cells, f"{beyond:.1f}"]
 
 
-def _between(median: float, row: "pd.Series[float]") -> str:
+def _between(median: float, row: Any) -> str:
     mark = "*" if row["honesty"] > HONEST else ""
     return f"{median:.3g} ({row['honest_lb']:.3g} to {row['honest_ub']:.3g}){mark}"
 
