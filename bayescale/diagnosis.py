@@ -140,10 +140,14 @@ def jackknife_sd(draws: xr.DataArray, log_likelihood: xr.DataArray) -> xr.DataAr
     log_likelihood : (chain, draw, run) DataArray
         Log likelihood of each run at the same draws.
     """
-    influence = xr.cov(draws, log_likelihood, dim=SAMPLE_DIMS)
+    moved = draws - draws.mean(SAMPLE_DIMS)
+    surprise = log_likelihood - log_likelihood.mean(SAMPLE_DIMS)
     runs = log_likelihood.sizes["run"]
-    spread = ((influence - influence.mean("run")) ** 2).sum("run")
-    return (spread * runs / (runs - 1)) ** 0.5
+    count = draws.sizes["chain"] * draws.sizes["draw"]
+    influence = xr.dot(moved, surprise, dim=SAMPLE_DIMS) / (count - 1)
+    spread: xr.DataArray = ((influence - influence.mean("run")) ** 2).sum("run")
+    variance: xr.DataArray = spread * runs / (runs - 1)
+    return variance**0.5
 
 
 def honesty(draws: xr.DataArray, log_likelihood: xr.DataArray) -> xr.DataArray:

@@ -4,11 +4,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.metadata import version
 from os import PathLike
 from time import perf_counter
 from typing import Any
-from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -19,13 +17,13 @@ from bayescale import allocation, diagnosis, prediction, sampling
 from bayescale.checking import check_runs
 from bayescale.diagnosis import Verdict
 from bayescale.errors import LawError
-from bayescale.files import is_real
 from bayescale.flops import SIX_ND, Cost
 from bayescale.law import Law, Prior
 from bayescale.likelihood import Likelihood, LikelihoodFactory, default_likelihood, student_t
 from bayescale.model import Structure, build_model, observed_name, structure
-from bayescale.runs import digest, read_runs
+from bayescale.runs import read_runs
 from bayescale.sampling import Settings
+from bayescale.trees import assemble, predictive_groups, prior_groups, runs_of
 
 ROLES = ("coefficient", "derived", "noise")
 FEWEST_DRAWS = 40
@@ -69,13 +67,7 @@ class Fit:
     @cached_property
     def runs(self) -> pd.DataFrame:
         """The table of runs, in standard columns."""
-        columns = self.tree["runs"].to_dataset()
-        named = {unquote(str(name)): values.to_numpy() for name, values in columns.items()}
-        # Text as a list, of which pandas makes the same column whatever array held it.
-        numbers = "biuf"
-        return pd.DataFrame(
-            {n: v if v.dtype.kind in numbers else v.tolist() for n, v in named.items()}
-        )
+        return runs_of(self.tree)
 
     @property
     def log_likelihood(self) -> xr.DataArray:
@@ -160,6 +152,28 @@ class Fit:
         """Best split of compute budgets; see `bayescale.allocation.optimum`."""
         return allocation.optimum(self, flops, cost=cost)
 
+    def with_prior(self, draws: int = 500, *, random_seed: int | None = None) -> "Fit":
+        """The fit with ``prior`` and ``prior_predictive`` in its tree, for ArviZ's plots of them.
+
+        Parameters
+        ----------
+        draws : int
+            Draws of the prior.
+        random_seed : int, optional
+            The fit's own by default.
+        """
+        seed = self.random_seed if random_seed is None else random_seed
+        return self._with(prior_groups(self.structure, self.runs, draws, seed))
+
+    def with_predictive(self, *, random_seed: int | None = None) -> "Fit":
+        """The fit with ``posterior_predictive`` in its tree: the runs, drawn anew."""
+        seed = self.random_seed if random_seed is None else random_seed
+        return self._with(predictive_groups(self.structure, self.posterior, self.runs, seed))
+
+    def _with(self, groups: Mapping[str, xr.Dataset]) -> "Fit":
+        tree = self.tree.assign({name: xr.DataTree(group) for name, group in groups.items()})
+        return replace(self, tree=tree)
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write to ``.zarr`` or ``.nc``; see `bayescale.storage.save`."""
         from bayescale.storage import save
@@ -240,14 +254,16 @@ def fit(
     >>> fitted = bs.fit(bs.models.COUPLED, bs.datasets.load("simulated_isoflop"))  # doctest: +SKIP
     """
     begun = perf_counter()
-    seed = _seed(random_seed)
-    table = read_runs(runs, inputs=law.inputs, response=law.response)
-    parameters = sum(max(len(prior.parts) - 1, 1) for prior in law.priors.values())
-    doubts = list(
-        check_runs(
-            table, inputs=law.inputs, response=law.response, parameters=parameters, law=law.name
-        )
+    settings = Settings(
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        random_seed=_seed(random_seed),
+        target_accept=target_accept,
+        progress=progress,
     )
+    _check_enough(settings)
+    table, doubts = _read(law, runs)
     chosen = likelihood or default_likelihood(law, len(table))
     if likelihood is None and chosen is student_t:
         doubts.append(
@@ -255,18 +271,20 @@ def fit(
             "variance function needs more. Expect intervals that are somewhat too narrow."
         )
     made = structure(law, chosen(law.inputs), table, priors=priors, by=by, pool=pool)
-    settings = Settings(
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        random_seed=seed,
-        target_accept=target_accept,
-        progress=progress,
-    )
-    _check_enough(settings)
     drawn = sampling.sample_carefully(_sampler(sampler), made, table, settings)
-    fitted = _assemble(made, table, drawn, settings, doubts)
+    fitted = Fit(made, assemble(made, table, drawn, settings))
     return _finish(fitted, doubts, perf_counter() - begun, drawn.seconds)
+
+
+def _read(law: Law, source: pd.DataFrame | str | PathLike[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Runs as the law wants them, and what is doubtful about them."""
+    table = read_runs(source, inputs=law.inputs, response=law.response)
+    # A simplex has one number less to find than it has parts.
+    parameters = sum(max(len(prior.parts) - 1, 1) for prior in law.priors.values())
+    doubts = check_runs(
+        table, inputs=law.inputs, response=law.response, parameters=parameters, law=law.name
+    )
+    return table, list(doubts)
 
 
 def _seed(given: int | None) -> int:
@@ -296,81 +314,6 @@ def _sampler(name: str) -> sampling.Sampler:
             "Choose one of these."
         )
     return sampling.SAMPLERS[name]
-
-
-def _assemble(
-    made: Structure,
-    runs: pd.DataFrame,
-    drawn: sampling.Sampled,
-    settings: Settings,
-    doubts: list[str],
-) -> Fit:
-    posterior = prediction.quantities(made, runs, drawn.posterior)
-    log_likelihood = prediction.log_likelihood(made, posterior, runs)
-    along = np.arange(len(runs))
-    observed = made.likelihood.family.observed(runs[made.law.response].to_numpy())
-    groups = {
-        "posterior": posterior.assign_attrs(
-            inference_library=drawn.library, sample_dims=list(prediction.SAMPLE_DIMS)
-        ),
-        "sample_stats": drawn.sample_stats,
-        "log_likelihood": log_likelihood,
-        "observed_data": xr.Dataset({observed_name(made): ("run", observed)}, {"run": along}),
-        "constant_data": xr.Dataset(
-            {name: ("run", runs[name].to_numpy()) for name in made.law.inputs}, {"run": along}
-        ),
-        "loo": diagnosis.leave_one_out(drawn.posterior, log_likelihood),
-        "runs": _as_dataset(runs),
-    }
-    tree = xr.DataTree.from_dict(groups)
-    tree.attrs = _provenance(made, runs, settings, drawn)
-    return Fit(made, tree)
-
-
-def _as_dataset(runs: pd.DataFrame) -> xr.Dataset:
-    """Keep every column, under a name and in a form that every format can hold."""
-    return xr.Dataset(
-        {_stored(str(name)): ("run", _plain(column)) for name, column in runs.items()}
-    )
-
-
-def _stored(name: str) -> str:
-    """Name of a column in a saved fit: percent signs where a path or the dim ``run`` is meant."""
-    for sign in "%/\\":
-        name = name.replace(sign, f"%{ord(sign):02X}")
-    return f"%{ord(name[0]):02X}{name[1:]}" if name == "run" or name[0] in "._" else name
-
-
-def _plain(column: pd.Series) -> np.ndarray:
-    """A column as plain numbers or booleans; as text, empty where missing, if it is neither."""
-    if is_real(column) and column.isna().any():
-        return column.to_numpy(dtype="float64", na_value=np.nan)
-    if is_real(column) or (pd.api.types.is_bool_dtype(column) and not column.isna().any()):
-        return np.asarray(column.to_numpy() if column.dtype.kind in "biuf" else column.tolist())
-    return column.astype(object).where(column.notna(), "").map(str).to_numpy(dtype=object)
-
-
-def _provenance(
-    made: Structure, runs: pd.DataFrame, settings: Settings, drawn: sampling.Sampled
-) -> dict[str, Any]:
-    """What a reader of a saved fit needs to know, as text and numbers that any format holds."""
-    priors = {
-        name: {"distribution": prior.distribution.__name__, "parameters": dict(prior.parameters)}
-        for name, prior in made.priors
-    }
-    packages = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "numpy")
-    return {
-        "law": made.law.name,
-        "likelihood": made.likelihood.name,
-        "priors": json.dumps(priors),
-        "by": made.by or "",
-        "pool": json.dumps(dict(made.pool)),
-        "random_seed": settings.random_seed,
-        "target_accept": drawn.target_accept,
-        "tune": settings.tune,
-        "runs_sha256": digest(runs),
-        "versions": json.dumps({name: version(name) for name in packages}),
-    }
 
 
 def _finish(fitted: Fit, doubts: list[str], total: float, seconds: Mapping[str, float]) -> Fit:

@@ -11,39 +11,29 @@ a positive one, log ratios of a simplex), so the same few lines pool any prior:
     z_group ~ Normal(0, 1),  value_group = backward(forward(common) + sd * z_group)
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pymc as pm
 
-from bayescale.errors import DataError, LawError
+from bayescale.errors import LawError
 from bayescale.flops import Array
+from bayescale.grouping import (
+    GROUP_INDEX,
+    OBSERVED,
+    Pool,
+    check_known,
+    groups_of,
+    pools_of,
+)
 from bayescale.law import Law, Prior, Units, call
 from bayescale.likelihood import Likelihood
 
-
-class Pool(StrEnum):
-    """How a free parameter behaves across groups of runs."""
-
-    SHARED = "shared"
-    SEPARATE = "separate"
-    PARTIAL = "partial"
-
-
 # Groups of one study rarely differ by more than a factor of two in an exponent.
 BETWEEN = Prior(pm.HalfNormal, sigma=0.3)
-OBSERVED = "observed"
-GROUP_INDEX = "group_index"
-# Dims and variables of the model and of what is computed from it.
-RESERVED = (
-    *(OBSERVED, GROUP_INDEX, "chain", "draw", "run", "point", "budget"),
-    *("N_opt", "D_opt", "L_opt", "tokens_per_param", "decades_beyond_runs"),
-)
 
 
 @dataclass(frozen=True)
@@ -102,95 +92,17 @@ def structure(
     """
     own = {**law.priors, **likelihood.priors}
     replaced = dict(priors or {})
-    _known("priors", replaced, own)
+    check_known("priors", replaced, own)
     for name, prior in replaced.items():
         if prior.parts != own[name].parts:
             raise LawError(
                 f"the prior given for {name!r} has parts {prior.parts}; expected "
                 f"{own[name].parts}. Give it parts={own[name].parts!r}."
             )
-    pools = _pools(law, by, pool)
-    groups = () if by is None else _groups(law, likelihood, runs, by)
+    pools = pools_of(law, by, pool)
+    groups = () if by is None else groups_of(law, likelihood, runs, by)
     table = tuple({**own, **replaced}.items())
     return Structure(law, likelihood, table, by, groups, tuple(pools.items()))
-
-
-def _known(what: str, names: Iterable[str], known: Iterable[str]) -> None:
-    unknown = sorted(set(names) - set(known))
-    if unknown:
-        raise LawError(
-            f"{what} names {unknown}; expected free parameters among {sorted(known)}. "
-            "Coefficients follow from these: choose the ones they follow from."
-        )
-
-
-def _groups(law: Law, likelihood: Likelihood, runs: pd.DataFrame, by: str) -> tuple[str, ...]:
-    """Labels of the groups: numbers in their order, then text."""
-    if by not in runs:
-        raise DataError(
-            f"by={by!r} names no column of the table; expected one of {list(map(str, runs))}. "
-            "Correct the spelling, or add the column."
-        )
-    _refuse_name(law, likelihood, by)
-    missing = np.flatnonzero(runs[by].isna())
-    if missing.size:
-        more = f" and {missing.size - 1} more" if missing.size > 1 else ""
-        raise DataError(
-            f"column {by!r}, which groups the runs, is missing in row {missing[0] + 1}{more}; "
-            "expected a group for every run. Fill it in, or drop the run."
-        )
-    ordered = sorted(runs[by].unique(), key=_place)
-    groups = tuple(dict.fromkeys(map(str, ordered)))
-    if len(groups) == 1:
-        raise DataError(
-            f"column {by!r} is {groups[0]!r} in all {len(runs)} runs; expected two groups or "
-            "more. Leave by out, or group by another column."
-        )
-    return groups
-
-
-def _place(value: Any) -> tuple[bool, float, str]:
-    """Sort key of a group's value: numbers first."""
-    number = isinstance(value, Real)
-    return (not number, float(value) if number else 0.0, str(value))
-
-
-def _refuse_name(law: Law, likelihood: Likelihood, by: str) -> None:
-    """Raise DataError if a dim of that name would stand in the way of something else."""
-    columns, own = (*law.inputs, law.response), (*law.priors, *likelihood.priors)
-    taken = {
-        *(*RESERVED, *columns, likelihood.family.prefix + law.response),
-        *(*law.coefficient_names, *law.derived, *likelihood.derived),
-        *(f"{kind}_{name}" for kind in ("pivot", "spread") for name in columns),
-        *(f"{name}{kind}" for name in own for kind in ("", "_part", "_common", "_sd", "_offset")),
-    }
-    if by in taken or by[:1] in {"", ".", "_"} or set(by) & set("/\\"):
-        raise DataError(
-            f"column {by!r} cannot group the runs under that name; expected one that is no input, "
-            "response or parameter of the model and no path. Rename the column, for example "
-            "to group."
-        )
-
-
-def _pools(law: Law, by: str | None, pool: Mapping[str, str] | str | None) -> dict[str, Pool]:
-    if by is None:
-        if pool is not None:
-            raise LawError(
-                f"pool={pool!r} without groups; expected by= to name the column that groups the "
-                "runs. Add by=..., or leave pool out."
-            )
-        return {}
-    chosen = pool if pool is not None else Pool.PARTIAL
-    if isinstance(chosen, str):
-        chosen = dict.fromkeys(law.priors, chosen)
-    _known("pool", chosen, law.priors)
-    unknown = set(chosen.values()) - set(Pool)
-    if unknown:
-        raise LawError(
-            f"pool holds {sorted(unknown)}; expected {', '.join(Pool)}. Choose one of these."
-        )
-    every = {name: Pool(chosen.get(name, Pool.PARTIAL)) for name in law.priors}
-    return {name: kind for name, kind in every.items() if kind is not Pool.SHARED}
 
 
 def units_of(law: Law, runs: pd.DataFrame) -> Units:

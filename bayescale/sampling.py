@@ -2,11 +2,13 @@
 
 nutpie samples a log density that PyTensor compiled through numba. Two things set this apart from
 ``nutpie.compile_pymc_model``: the compiled code comes out of PyTensor's cache on disk, so that a
-new process starts in seconds; and the data are arguments of it, so that one compiled model
+new process starts in seconds; and the data are an argument of it, so that one compiled model
 samples any table of the same structure. The function releases Python's global lock while it
-computes, so chains run side by side.
+computes, so chains run side by side where that is worth it.
 """
 
+import os
+import timeit
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,6 +32,9 @@ from bayescale.model import Structure, build_model, coords_of, model_data
 
 USUAL, CAREFUL = 0.9, 0.99
 """Acceptance aimed at: enough for most tables at two thirds of the steps; and for the rest."""
+
+LONG = 4e-5
+"""Seconds. Chains whose log density takes less would spend more on waiting for each other."""
 
 JITTER = 0.5
 """Chains start within this of the priors' middle, on the sampling scale."""
@@ -290,11 +295,13 @@ def _nutpie(compiled: Compiled, packed: np.ndarray, settings: Settings) -> xr.Da
         expanded_names=["point"],
     )
     shown = settings.progress
+    at_once = settings.chains if _seconds_a_call(log_density, compiled.start) > LONG else 1
     tree: xr.DataTree = nutpie.sample(
         density,
         draws=settings.draws,
         tune=settings.tune,
         chains=settings.chains,
+        cores=min(at_once, os.cpu_count() or 1),
         seed=settings.random_seed,
         target_accept=settings.target_accept or USUAL,
         adaptation="low_rank",
@@ -303,6 +310,10 @@ def _nutpie(compiled: Compiled, packed: np.ndarray, settings: Settings) -> xr.Da
         progress_callback=shown if callable(shown) else None,
     )
     return tree
+
+
+def _seconds_a_call(function: Callable[[np.ndarray], Any], point: np.ndarray) -> float:
+    return min(timeit.repeat(lambda: function(point), number=20, repeat=5)) / 20
 
 
 def _sample_by_pymc(

@@ -18,9 +18,10 @@ import xarray as xr
 
 from bayescale.errors import DataError, LawError
 from bayescale.fitting import Fit
+from bayescale.grouping import Pool
 from bayescale.law import Law, Prior
 from bayescale.likelihood import LIKELIHOODS, LikelihoodFactory
-from bayescale.model import Pool, Structure
+from bayescale.model import Structure
 from bayescale.runs import digest
 
 FORMAT = 1

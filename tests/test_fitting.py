@@ -39,6 +39,37 @@ def test_arviz_functions_take_the_tree(small_fit: Fit, function: str) -> None:
     assert getattr(arviz_stats, function)(small_fit.tree) is not None
 
 
+@pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto")  # few draws
+def test_arviz_plots_take_priors_and_predictions(small_fit: Fit) -> None:
+    import arviz_plots as azp
+
+    whole = small_fit.with_prior(100, random_seed=1).with_predictive()
+    assert set(whole.posterior) == set(whole.tree["prior"].data_vars)
+    azp.plot_prior_posterior(whole.tree, var_names=["alpha", "kappa"], backend="none")
+    azp.plot_ppc_dist(whole.tree, num_samples=20, backend="none")
+    azp.plot_prior_posterior(whole.tree, var_names=["alpha"], backend="none")
+    assert "prior" not in small_fit.tree.children
+
+
+def test_draws_of_the_prior_follow_it(small_fit: Fit) -> None:
+    """Kolmogorov-Smirnov on 500 draws: the chance of a smaller p-value is 1 in 1,000."""
+    from scipy import stats
+
+    prior = small_fit.with_prior(500, random_seed=2).tree["prior"].to_dataset()
+    log_alpha = np.log(prior["alpha"].to_numpy().ravel())
+    assert stats.kstest(log_alpha, stats.norm(np.log(0.3), 0.6).cdf).pvalue > 1e-3
+    a = prior["beta"] / (prior["alpha"] + prior["beta"])
+    assert_allclose(prior["a"], a, rtol=1e-12)
+
+
+def test_predictions_at_the_runs_cover_them(small_fit: Fit) -> None:
+    """90% intervals of the 90 simulated runs: fewer than 71 inside has probability 1 in 1,000."""
+    drawn = small_fit.with_predictive(random_seed=3).tree["posterior_predictive"]["log_loss"]
+    lower, upper = drawn.quantile([0.05, 0.95], ("chain", "draw")).to_numpy()
+    observed = small_fit.tree["observed_data"]["log_loss"].to_numpy()
+    assert ((lower < observed) & (observed < upper)).sum() >= 71
+
+
 def test_coefficients_are_the_free_parameters_in_raw_units(small_fit: Fit) -> None:
     posterior = small_fit.posterior
     at_pivot = float(np.exp(np.log(small_fit.runs["loss"]).mean()))
