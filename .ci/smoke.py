@@ -20,7 +20,7 @@ def shell(*words: str) -> str:
 
 print(shell("--version").strip())
 
-params, ratio = map(np.ravel, np.meshgrid(np.geomspace(1e8, 1e10, 6), np.geomspace(2, 200, 5)))
+params, ratio = map(np.ravel, np.meshgrid(np.geomspace(1e8, 1e10, 9), np.geomspace(2, 200, 8)))
 tokens = params * ratio
 noise = np.exp(0.005 * np.random.default_rng(1).standard_normal(params.size))
 loss = (1.8 + 480 / params**0.35 + 2100 / tokens**0.37) * noise
@@ -28,7 +28,7 @@ table = np.column_stack([params, tokens, loss])
 np.savetxt("tiny.csv", table, delimiter=",", header="params,tokens,loss", comments="")
 
 fitted = json.loads(shell("fit", "tiny.csv", "--law", "chinchilla", "--out", "tiny.zarr", "--json"))
-assert fitted["runs"] == 30, fitted
+assert fitted["runs"] == 72, fitted
 assert fitted["verdict"]["trusted"], fitted
 best = json.loads(shell("optimum", "tiny.zarr", "--flops", "1e22", "--json"))
 assert best["budgets"][0]["N_opt"]["lower"] < best["budgets"][0]["N_opt"]["upper"], best

@@ -306,7 +306,7 @@ def test_an_interrupt_ends_with_130_and_no_traceback(
 @pytest.fixture(scope="session")
 def good() -> pd.DataFrame:
     """Runs of Chinchilla's law, with 1% of noise."""
-    params, ratio = map(np.ravel, np.meshgrid(np.geomspace(1e8, 1e10, 5), np.geomspace(2, 200, 5)))
+    params, ratio = map(np.ravel, np.meshgrid(np.geomspace(1e8, 1e10, 7), np.geomspace(2, 200, 7)))
     noise = np.exp(0.01 * np.random.default_rng(1).standard_normal(params.size))
     tokens = params * ratio
     loss = (1.8 + 480 / params**0.35 + 2100 / tokens**0.37) * noise
@@ -321,7 +321,7 @@ def test_a_good_table_gives_every_key_and_status_0(shell: Shell, good: pd.DataFr
     assert said.out.count("\n") == 1
     answer = json.loads(said.out)
     assert list(answer) == [*FIT_KEYS, "seconds"]
-    assert (answer["law"], answer["table"], answer["runs"]) == ("chinchilla", "good.csv", 25)
+    assert (answer["law"], answer["table"], answer["runs"]) == ("chinchilla", "good.csv", 49)
     assert answer["verdict"] == {"trusted": True, "reasons": []}
     assert all(isinstance(warning, str) for warning in answer["warnings"])
     assert {"E", "A", "B", "alpha", "beta", "a", "sigma"} <= set(answer["summary"])
@@ -405,8 +405,8 @@ def test_an_odd_table_is_fitted_with_a_warning(
 
 def test_columns_that_no_law_reads_may_be_anything(shell: Shell, good: pd.DataFrame) -> None:
     """Gaps in text, names that are paths, and names that mean something in a saved fit."""
-    text = ["web", "", "bücher", "[red]", ":smile:"] * 5
-    numbers = np.arange(25)
+    text = ["web", "", "bücher", "[red]", ":smile:", "a/b", "."] * 7
+    numbers = np.arange(len(good))
     names = ("run", "chain", "loss/val", ".", "a%2Fb", "a\\b", "_x", "posterior")
     good.assign(note=text, **dict.fromkeys(names, numbers)).to_csv("wide.csv", index=False)
     for out in ("wide.zarr", "wide.nc"):
