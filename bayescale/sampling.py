@@ -91,11 +91,12 @@ def compiled_model(made: Structure, runs: pd.DataFrame) -> Compiled:
     if made.key not in _COMPILED:
         if len(_COMPILED) >= _KEPT:
             del _COMPILED[next(iter(_COMPILED))]
-        _COMPILED[made.key] = compile_model(build_model(made, runs))
+        # With a C compiler at hand PyTensor would run it for every constant that it folds.
+        with pytensor.config.change_flags(cxx=""):
+            _COMPILED[made.key] = compile_model(build_model(made, runs))
     return _COMPILED[made.key]
 
 
-@pytensor.config.change_flags(cxx="")  # or a C compiler runs for constants that are folded
 def compile_model(model: pm.Model) -> Compiled:
     """Compile a model's log density, with its data as an argument."""
     point = model.initial_point()
