@@ -177,16 +177,16 @@ def laws(name: Annotated[str | None, typer.Argument(help="Say all about this one
 @app.command()
 def datasets(
     name: Annotated[str | None, typer.Argument(help="Say all about this one.")] = None,
+    as_json: Json = False,
 ) -> int:
     """List the datasets, or describe one."""
     from bayescale import datasets as registry
     from bayescale import printing
 
-    if name is None:
-        table = registry.catalogue()[["name", "rows", "kind", "licence", "title"]]
-        printing.print_rows(
-            [str(n) for n in table], [tuple(map(str, row)) for row in table.to_numpy()]
-        )
+    if as_json:
+        print(json.dumps(printing.datasets_json(name), allow_nan=False))
+    elif name is None:
+        printing.print_datasets()
     else:
         print(registry.card(name))
     return GOOD

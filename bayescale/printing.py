@@ -4,6 +4,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from bayescale import datasets
 from bayescale.diagnosis import HONEST, interval, interval_kind, interval_names
 from bayescale.display import heading, printed, remarks
 from bayescale.fitting import Fit
@@ -160,6 +162,21 @@ def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     wide = console.options.update_width(1000)
     console.width = max(console.width, Measurement.get(console, wide, table).minimum)
     console.print(table)
+
+
+def datasets_json(name: str | None) -> list[dict[str, Any]] | dict[str, Any]:
+    """The catalogue, or one card, as the shell's ``--json`` prints it."""
+    if name is not None:
+        return asdict(datasets.card(name))
+    table = datasets.catalogue()
+    table["laws"] = [list(datasets.card(name).laws) for name in table["name"]]
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
+def print_datasets() -> None:
+    """Print the catalogue, without what would make it too wide."""
+    header = ["name", "rows", "kind", "licence", "title"]
+    print_rows(header, datasets.catalogue()[header].astype("str").to_numpy().tolist())
 
 
 def print_law(law: Law) -> None:

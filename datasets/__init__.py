@@ -9,35 +9,37 @@ To add a table, write `cards/<name>.toml`. For your own runs, see `bayescale.rea
 """
 
 from difflib import get_close_matches
-from pathlib import Path
 
 import pandas as pd
 
 from bayescale.datasets.fetching import fetch
+from bayescale.datasets.reading import cards
 from bayescale.datasets.recipes import standard_table
-from bayescale.datasets.records import Card, read_card
+from bayescale.datasets.records import Card
 from bayescale.errors import DataError
 
 __all__ = ["Card", "card", "catalogue", "load"]
 
 
-def load(name: str) -> pd.DataFrame:
+def load(name: str, **filters: object) -> pd.DataFrame:
     """Table of runs in standard columns, one row a run.
 
     Parameters
     ----------
     name : str
         One of the names in `catalogue()`.
+    **filters
+        Column = the value, or a list of the values, whose rows are kept.
 
     Returns
     -------
     DataFrame
-        The columns of the card, in its order; counts and losses as float64.
+        The columns of the card, in its order: float64, and text for those that are its groups.
 
     Raises
     ------
     DataError
-        If there is no such table, or its file can neither be found nor downloaded.
+        If there is no such table, column or value, or a file can neither be found nor downloaded.
 
     Examples
     --------
@@ -48,29 +50,47 @@ def load(name: str) -> pd.DataFrame:
     1  1.000000e+09  1.210000e+20  2.020000e+10
     """
     described = card(name)
-    return standard_table(fetch(described), described)
+    table = standard_table(fetch(described), described)
+    for column, value in filters.items():
+        table = _kept(table, column, value, described)
+    return table.reset_index(drop=True)
 
 
 def catalogue() -> pd.DataFrame:
     """Table of the tables: name, title, rows, laws, licence, kind and bytes, by name."""
     columns = ["name", "title", "rows", "laws", "licence", "kind", "bytes"]
-    cards = [read_card(path) for path in _cards().values()]
-    table = pd.DataFrame([[getattr(card, name) for name in columns] for card in cards])
-    return table.set_axis(columns, axis="columns").assign(laws=[", ".join(c.laws) for c in cards])
+    table = pd.DataFrame([[getattr(card, name) for name in columns] for card in cards().values()])
+    table = table.set_axis(columns, axis="columns")
+    return table.assign(laws=table["laws"].map(", ".join))
 
 
 def card(name: str) -> Card:
     """Card of a table: its source, terms, columns and quirks; print it to read it."""
-    cards = _cards()
     # Names are looked up, never joined to a path.
-    if name not in cards:
-        close = get_close_matches(str(name), cards, n=1)
+    known = cards()
+    if name not in known:
+        close = get_close_matches(str(name), known, n=3)
         raise DataError(
-            f"no table is called {name!r}; expected one of {', '.join(cards)}. "
-            + (f"Did you mean {close[0]!r}?" if close else "Take one from catalogue().")
+            f"no table is called {name!r}; expected one of the {len(known)} that catalogue() and "
+            "the shell's `bayescale datasets` list. "
+            + (f"Did you mean {' or '.join(map(repr, close))}?" if close else "Take one of these.")
         )
-    return read_card(cards[name])
+    return known[name]
 
 
-def _cards() -> dict[str, Path]:
-    return {path.stem: path for path in sorted((Path(__file__).parent / "cards").glob("*.toml"))}
+def _kept(table: pd.DataFrame, column: str, value: object, card: Card) -> pd.DataFrame:
+    """Rows with one of the values; every one of them has to be there."""
+    if column not in table:
+        raise DataError(
+            f"table {card.name!r} has no column {column!r} to filter by; it has "
+            f"{', '.join(card.columns)}. Correct the spelling."
+        )
+    values = list(value) if isinstance(value, list | tuple | set) else [value]
+    there = table[column].unique()
+    if absent := [entry for entry in values if entry not in there]:
+        shown = ", ".join(map(repr, there[:12].tolist())) + ", ..." * (len(there) > 12)
+        raise DataError(
+            f"no row of table {card.name!r} has {column} = {absent[0]!r}; expected one of {shown}. "
+            "Correct the value or leave the filter out."
+        )
+    return table[table[column].isin(values)]

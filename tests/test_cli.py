@@ -133,7 +133,7 @@ BAD_COMMANDS: dict[str, tuple[dict[str, str | bytes], list[str], list[str]]] = {
     "null in the name": ({}, ["fit", "a\0b.csv"], ["no file 'a\\x00b.csv'"]),
     "accents in the name": ({}, ["fit", "läufe.csv"], ["no file 'läufe.csv'"]),
     "endless name": ({}, ["fit", "x" * 5000 + ".csv"], ["no file 'xxx", "..."]),
-    "empty name": ({}, ["fit", ""], ["no table is called ''", "simulated_isoflop"]),
+    "empty name": ({}, ["fit", ""], ["no table is called ''", "bayescale datasets"]),
     "bad file of an odd name": ({"ä\nb.csv": ""}, ["fit", "ä\nb.csv"], ["is empty"]),
     "pickle": ({"runs.pkl": b"\x80\x04."}, ["fit", "runs.pkl"], ["is a pickle", "to_parquet"]),
     "no extension": ({"runs": RUNS}, ["fit", "./runs"], ["no extension", ".csv"]),
@@ -515,6 +515,22 @@ def test_datasets_lists_every_table(shell: Shell) -> None:
     assert (said.status, said.err) == (0, "")
     table = datasets.catalogue()
     assert all(name in said.out for name in [*table["name"], *table["title"]])
+
+
+def test_datasets_are_listed_for_machines(shell: Shell) -> None:
+    entries = json.loads(shell("datasets", "--json").out)
+    assert [entry["name"] for entry in entries] == list(datasets.catalogue()["name"])
+    assert entries[0] == {
+        "name": "chinchilla",
+        "title": "Chinchilla runs, read off Figure 4",
+        "rows": 245,
+        "laws": ["chinchilla", "coupled", "kaplan_nd"],
+        "licence": "none stated",
+        "kind": "remote",
+        "bytes": 23224,
+    }
+    one = json.loads(shell("datasets", "chinchilla", "--json").out)
+    assert one["files"][0]["sha256"] == datasets.card("chinchilla").files[0].sha256
 
 
 def test_a_dataset_is_described_by_its_card(shell: Shell) -> None:

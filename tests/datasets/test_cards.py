@@ -1,69 +1,68 @@
 """Every card tells the truth about its table, and a broken one is refused."""
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bayescale.datasets import Card, card, catalogue
+from bayescale.datasets import card, catalogue
 from bayescale.datasets.fetching import SHIPPED, fetch
-from bayescale.datasets.recipes import standard_table
-from bayescale.datasets.records import Recipe, read_card
+from bayescale.datasets.reading import CARDS, cards, read_cards
+from bayescale.datasets.records import Card, File, Join, Recipe
 from bayescale.errors import DataError
+from bayescale.models import LAWS
+from tests.datasets.toys import CARD, FILE, toy
 
-NAMES = list(catalogue()["name"])
-SHIPPED_NAMES = [name for name in NAMES if card(name).kind == "shipped"]
-
-GOOD: dict[str, Any] = {
-    "name": "toy",
-    "title": "Toy",
-    "description": "Three runs.",
-    "paper": "none",
-    "citation": "none",
-    "licence": "none stated",
-    "kind": "remote",
-    "path": "toy/runs.csv",
-    "url": "https://example.org/runs.csv",
-    "sha256": "0" * 64,
-    "bytes": 10,
-    "rows": 3,
-    "columns": {"params": "parameters", "tokens": "tokens", "flops": "FLOP", "loss": "nats/token"},
-    "params_count": "total",
-    "cost": "6ND",
-    "response": "loss",
-    "response_unit": "nats/token",
-    "laws": ("chinchilla",),
-}
+SHIPPED_NAMES = [name for name, card in cards().items() if card.kind == "shipped"]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_card_is_called_what_its_file_is_called(name: str) -> None:
-    assert card(name).name == name
+@pytest.fixture(params=cards())
+def described(request: pytest.FixtureRequest) -> Card:
+    return card(request.param)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_remote_files_come_over_https(name: str) -> None:
-    assert card(name).kind == "shipped" or card(name).url.startswith("https://")
+def test_there_are_tables_enough() -> None:
+    assert len(catalogue()) >= 45
+
+
+def test_remote_files_are_pinned_to_a_commit(described: Card) -> None:
+    for file in described.files if described.kind == "remote" else ():
+        assert file.url.startswith("https://raw.githubusercontent.com/")
+        commit = file.url.split("/")[5]
+        assert len(commit) == 40
+        assert set(commit) <= set("0123456789abcdef")
+
+
+def test_laws_are_in_the_registry(described: Card) -> None:
+    assert set(described.laws) <= set(LAWS)
+
+
+def test_inputs_of_the_laws_are_columns(described: Card) -> None:
+    for law in (LAWS[name] for name in described.laws):
+        # `x` and `y` of a general law stand for any column.
+        assert set(law.inputs) - {"x"} <= set(described.columns), law.name
+
+
+def test_a_card_says_all_a_reader_asks(described: Card) -> None:
+    said = str(described)
+    assert said.startswith(f"{described.name}: {described.title}\n")
+    for label in ("rows", "columns", "response", "paper", "citation", "licence", "files"):
+        assert f"\n{label} " in said
+    assert len(described.title) < 80
+    assert all(described.columns.values())  # every column has its meaning
 
 
 @pytest.mark.parametrize("name", SHIPPED_NAMES)
 def test_shipped_file_is_the_one_on_the_card(name: str) -> None:
-    raw = fetch(card(name)).read_bytes()
-    assert len(raw) == card(name).bytes
-    assert hashlib.sha256(raw).hexdigest() == card(name).sha256
-
-
-@pytest.mark.parametrize("name", SHIPPED_NAMES)
-def test_shipped_table_is_the_one_on_the_card(name: str) -> None:
-    table = standard_table(fetch(card(name)), card(name))
-    assert len(table) == card(name).rows
-    assert list(table) == list(card(name).columns)
+    for file in card(name).files:
+        raw = fetch(card(name))[file.name].read_bytes()
+        assert (len(raw), hashlib.sha256(raw).hexdigest()) == (file.bytes, file.sha256)
 
 
 def test_every_shipped_file_has_a_card() -> None:
-    assert {path.stem for path in SHIPPED.iterdir()} == set(SHIPPED_NAMES)
+    carded = {file.path for name in SHIPPED_NAMES for file in card(name).files}
+    assert {path.name for path in SHIPPED.iterdir()} == carded
 
 
 def test_catalogue_says_what_the_cards_say() -> None:
@@ -79,7 +78,7 @@ def test_catalogue_says_what_the_cards_say() -> None:
 
 
 def test_a_good_card_is_accepted() -> None:
-    assert Card(**GOOD).recipe == Recipe()
+    assert toy().recipe == Recipe()
 
 
 @pytest.mark.parametrize(
@@ -89,40 +88,65 @@ def test_a_good_card_is_accepted() -> None:
         ({"name": "toy\n"}, "expected small letters"),
         ({"title": 3}, "title = 3; expected str"),
         ({"kind": "borrowed"}, r"kind = 'borrowed'; expected .*'shipped', 'remote'"),
-        ({"path": "../runs.csv"}, r"path = '\.\./runs\.csv'; expected"),
-        ({"path": "toy/../../runs.csv"}, "expected a bare file name, or"),
-        ({"path": "/etc/passwd"}, "relative path without"),
-        ({"path": "C:\\runs.csv"}, "relative path without"),
-        ({"path": "toy/."}, "relative path without"),
-        ({"path": ""}, "relative path without"),
-        ({"kind": "shipped", "url": ""}, "path = 'toy/runs.csv'; expected a bare file name"),
-        ({"kind": "shipped", "path": "runs.csv"}, "none for a shipped one"),
-        ({"url": ""}, r"url = ''; expected an http\(s\) address"),
-        ({"url": "file:///etc/passwd"}, r"expected an http\(s\) address"),
-        ({"sha256": "0" * 63}, "expected 64 hexadecimal digits"),
-        ({"sha256": "g" * 64}, "expected 64 hexadecimal digits"),
-        ({"rows": 0}, "rows = 0; expected one or more"),
+        ({"kind": "shipped"}, r"shipped, has the file 'runs' with url = 'https.*none otherwise"),
+        ({"files": ()}, "3 rows in 0 files; expected one or more"),
+        ({"rows": 0}, "0 rows in 1 files; expected one or more"),
         ({"rows": "245"}, "rows = '245'; expected int"),
         ({"laws": ("chinchilla", 2)}, r"laws = .* expected tuple\[str, \.\.\.\]"),
         ({"columns": {"loss": 1}}, r"expected dict\[str, str\]"),
         ({"response": "error"}, "speaks of column 'error'"),
         ({"groups": ("family",)}, "speaks of column 'family'"),
-        ({"recipe": Recipe(scale={"seconds": 60.0})}, "speaks of column 'seconds'"),
-        ({"cost": "7ND"}, "cost = '7ND'; expected 6ND"),
-        ({"cost": "", "recipe": Recipe(compute=("tokens",))}, "cost = ''; expected 6ND"),
+        ({"zeros": ("hits",)}, "speaks of column 'hits'"),
+        ({"cost": "7ND"}, "cost '7ND'; expected one of 6ND"),
+        ({"cost": "", "recipe": Recipe(compute={"tokens": ["cost"]})}, "cost ''; expected one"),
+        ({"columns": {"loss": "nats"}, "flops_per_6nd": (1.0, 1.0)}, "without the columns params"),
     ],
 )
 def test_a_broken_card_is_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
-        Card(**GOOD | change)
+        toy(**change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"path": "../runs.csv"}, r"path = '\.\./runs\.csv'; expected a relative path without"),
+        ({"path": "toy/../../runs.csv"}, "expected a relative path without"),
+        ({"path": "/etc/passwd"}, "relative path without"),
+        ({"path": "C:\\runs.csv"}, "relative path without"),
+        ({"path": "toy/."}, "relative path without"),
+        ({"path": ""}, "relative path without"),
+        ({"url": "file:///etc/passwd"}, r"expected an http\(s\) address"),
+        ({"sha256": "0" * 63}, "expected 64 hexadecimal digits"),
+        ({"sha256": "g" * 64}, "expected 64 hexadecimal digits"),
+        ({"bytes": 0}, "bytes = 0; expected one or more"),
+        ({"constants": {"size": [1]}}, "constants = "),
+    ],
+)
+def test_a_broken_file_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        File(**FILE | change)
+
+
+def test_a_remote_file_has_an_address_and_a_shipped_one_no_folder() -> None:
+    local = File(**FILE | {"url": ""})
+    with pytest.raises(DataError, match="remote, has the file 'runs' with url = ''"):
+        toy(files=(local,))
+    with pytest.raises(DataError, match=r"shipped in 'toy/runs\.csv'; expected a bare file name"):
+        toy(files=(local,), kind="shipped")
 
 
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
-        ({"compute": ("loss",)}, "computes 'loss'; expected one of tokens, flops"),
+        ({"compute": {"loss": ["guess"]}}, "operation for 'loss' 'guess'; expected one of cost"),
+        ({"compute": {"loss": ["ratio", "a"]}}, "by ratio of 1 columns; expected 2"),
         ({"scale": {"params": "million"}}, r"expected dict\[str, float\]"),
         ({"filter": {"seed": 42}}, "filter = "),
+        ({"reader": "pickle"}, "reader 'pickle'; expected one of transposed"),
+        ({"melt": {"names": "task"}}, "expected the keys names values columns"),
+        ({"last": {"by": ["run"]}}, "expected the keys by order"),
+        ({"lookup": {"params": {"by": "size"}}}, "expected the keys by and values"),
     ],
 )
 def test_a_broken_recipe_is_refused(steps: dict[str, Any], message: str) -> None:
@@ -130,7 +154,9 @@ def test_a_broken_recipe_is_refused(steps: dict[str, Any], message: str) -> None
         Recipe(**steps)
 
 
-CHINCHILLA = Path(__file__).parents[2] / "datasets" / "cards" / "chinchilla.toml"
+def test_a_broken_join_is_refused() -> None:
+    with pytest.raises(DataError, match="the join with 'sizes' has on = 'arch'"):
+        Join(file="sizes", on="arch")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -141,56 +167,56 @@ CHINCHILLA = Path(__file__).parents[2] / "datasets" / "cards" / "chinchilla.toml
         ("rename =", "eval =", "recipe of card 'copy' has the unknown field 'eval'"),
         ("rows = 245", "rows =", "cannot be read: .*; expected TOML"),
         ("[recipe]", "[[recipe]]", "card 'copy' has recipe = .*expected Recipe"),
+        ("bytes = 23224", "", "file 'runs' of card 'copy' lacks the field 'bytes'"),
+        ("rows = 245", 'rows = 245\nfiles = ["run"]', "file 'run', which .described. lacks"),
     ],
 )
-def test_a_broken_file_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_a_broken_card_file_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
     path = tmp_path / "copy.toml"
-    path.write_text(CHINCHILLA.read_text().replace(old, new))
+    path.write_text((CARDS / "chinchilla.toml").read_text().replace(old, new))
     with pytest.raises(DataError, match=message):
-        read_card(path)
+        read_cards(path)
 
 
-def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
+def test_a_card_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "copy.toml"
     path.write_bytes("title = 'ß'".encode("latin-1"))
     with pytest.raises(DataError, match="expected TOML in UTF-8"):
-        read_card(path)
+        read_cards(path)
 
 
-def test_recipe_steps(tmp_path: Path) -> None:
-    file = tmp_path / "runs.csv"
-    file.write_text(
-        "N,params,D,loss,family,seed\n1,-1,2,3.5,a,42\n2,-1,3,3.25,b,42\n9,-1,9,9.0,b,7\n"
+def test_tables_of_one_file_share_what_they_do_not_say(tmp_path: Path) -> None:
+    path = tmp_path / "two.toml"
+    shared = (CARDS / "chinchilla.toml").read_text()
+    path.write_text(
+        shared + "\n[tables.two_a]\ntitle = 'A'\nrows = 3\nquirks = ['only here']\n"
+        "[tables.two_a.recipe]\nfilter = { color = ['red'] }\n[tables.two_b]\nresponse = 'flops'\n"
     )
-    recipe = Recipe(
-        filter={"seed": [42]},
-        rename={"params": "N", "tokens": "D"},  # the file's own `params` is something else
-        scale={"params": 1e6, "tokens": 1e9},
-        compute=("flops",),
-    )
-    columns = GOOD["columns"] | {"family": "model family"}
-    toy = Card(**GOOD | {"columns": columns, "groups": ("family",), "recipe": recipe})
-    table = standard_table(file, toy)
-    assert list(table) == ["params", "tokens", "flops", "loss", "family"]
-    assert table["params"].tolist() == [1e6, 2e6]
-    assert table["tokens"].tolist() == [2e9, 3e9]
-    assert table["flops"].tolist() == [1.2e16, 3.6e16]
-    assert table["family"].tolist() == ["a", "b"]
-    assert table.index.tolist() == [0, 1]
+    first, second = read_cards(path)
+    assert (first.name, first.title, first.rows) == ("two_a", "A", 3)
+    assert (second.title, second.rows) == (card("chinchilla").title, 245)
+    assert first.quirks == (*card("chinchilla").quirks, "only here")
+    assert first.recipe.filter == {"color": ["red"]}
+    assert first.recipe.rename == second.recipe.rename == card("chinchilla").recipe.rename
+    assert second.response == "flops"
 
 
-def test_json_lines(tmp_path: Path) -> None:
-    file = tmp_path / "runs.jsonl"
-    file.write_text('{"params": 1000000, "tokens": 20000000000, "loss": 3.1}\n')
-    toy = Card(**GOOD | {"recipe": Recipe(compute=("flops",))})
-    assert standard_table(file, toy).iloc[0].tolist() == [1e6, 2e10, 1.2e17, 3.1]
+def test_two_tables_of_one_name_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (CARDS / "chinchilla.toml").read_text() + "\n[tables.same]\n"
+    for name in ("a.toml", "b.toml"):
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr("bayescale.datasets.reading.CARDS", tmp_path)
+    with pytest.raises(DataError, match="two tables are called 'same'"):
+        cards.__wrapped__()
 
 
-def test_a_recipe_for_another_file_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "runs.csv"
-    file.write_text("N,D\n1,2\n")
-    with pytest.raises(DataError, match=r"no column 'params'; it has N, D\. Correct the recipe"):
-        standard_table(file, Card(**GOOD))
+def test_an_address_is_quoted(tmp_path: Path) -> None:
+    path = tmp_path / "copy.toml"
+    text = (CARDS / "chinchilla.toml").read_text()
+    path.write_text(text.replace('at = "data/svg', 'at = "d a+/ß#svg'))
+    assert read_cards(path)[0].files[0].url.endswith("/d%20a%2B/%C3%9F%23svg_extracted_data.csv")
 
 
 def test_a_card_reads_well() -> None:
@@ -200,9 +226,15 @@ def test_a_card_reads_well() -> None:
     assert not any(line.startswith("groups") for line in lines)  # it has none
 
 
+def test_of_many_files_a_card_shows_three() -> None:
+    many = tuple(File(**FILE | {"name": f"runs{k}"}) for k in range(5))
+    assert str(toy(files=many)).count("https://example.org") == 3
+    assert "and 2 more" in str(toy(files=many))
+
+
 def test_a_card_in_a_notebook_is_escaped() -> None:
-    evil = replace(Card(**GOOD), title="<script>", quirks=("a < b & c",))
-    page = evil._repr_html_()
+    page = toy(title="<script>", quirks=("a < b & c",))._repr_html_()
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
     assert "a &lt; b &amp; c" in page
+    assert CARD["description"] in page
