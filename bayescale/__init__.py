@@ -22,5 +22,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "prediction": ["predict"],
         "runs": ["read_runs"],
         "storage": ["load"],
+        "sweeps": ["sweep"],
     },
 )
