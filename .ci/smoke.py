@@ -34,7 +34,12 @@ best = json.loads(shell("optimum", "tiny.zarr", "--flops", "1e22", "--json"))
 assert best["budgets"][0]["N_opt"]["lower"] < best["budgets"][0]["N_opt"]["upper"], best
 print("fit and optimum on a tiny table: good")
 
-for name in datasets.catalogue()["name"]:
-    assert datasets.card(name).title in shell("datasets", name), name
-print(f"{len(datasets.catalogue())} dataset cards: readable")
+listed = json.loads(shell("datasets", "--json"))
+assert [entry["name"] for entry in listed] == datasets.catalogue()["name"].tolist()
+for entry in listed:
+    assert str(datasets.card(entry["name"])).startswith(f"{entry['name']}: {entry['title']}")
+    if entry["kind"] == "shipped":
+        assert len(datasets.load(entry["name"])) == entry["rows"], entry
+assert "licence   none stated" in shell("datasets", "chinchilla")
+print(f"{len(listed)} dataset cards: readable")
 assert Path("tiny.zarr").is_dir()

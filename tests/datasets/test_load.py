@@ -10,8 +10,11 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
+from bayescale.checking import check_runs
 from bayescale.datasets import card, catalogue, load
 from bayescale.errors import DataError
+from bayescale.models import LAWS
+from bayescale.runs import read_runs
 
 BESIDE_THE_CHECKOUT = Path(__file__).parents[3] / "shared" / "data"
 NAMES = list(catalogue()["name"])
@@ -66,6 +69,19 @@ def test_flops_are_what_the_card_says_they_are(name: str, table: pd.DataFrame) -
         low, high = card(name).flops_per_6nd
         assert low * (1 - 1e-5) <= ratio.min()  # simulated_isoflop is rounded to six digits
         assert ratio.max() <= high * (1 + 1e-5)
+
+
+def test_laws_on_the_card_take_the_table(name: str, table: pd.DataFrame) -> None:
+    for law in (LAWS[law] for law in card(name).laws):
+        if "x" not in law.inputs:  # those that take any column are told which
+            runs = read_runs(table, inputs=law.inputs, response=law.response)
+            check_runs(
+                runs,
+                inputs=law.inputs,
+                response=law.response,
+                parameters=len(law.priors),
+                law=law.name,
+            )
 
 
 @pytest.mark.parametrize("name", ["chinchilla"], indirect=True, scope="module")
