@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["datasets", "flops", "likelihood", "models", "plots"],
     submod_attrs={
         "allocation": ["optimum"],
+        "backtesting": ["Backtest", "backtest"],
         "diagnosis": ["Verdict"],
         "errors": ["BayescaleError", "ConvergenceError", "DataError", "LawError"],
         "fitting": ["Fit", "fit"],

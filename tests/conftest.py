@@ -16,7 +16,7 @@ def chinchilla_runs() -> pd.DataFrame:
     """The 245 public Chinchilla runs; where they are not at hand, the test is skipped."""
     beside = Path(__file__).parents[2] / "shared" / "data"
     folder = Path(os.environ.get("BAYESCALE_DATA", beside))
-    if not (folder / datasets.card("chinchilla").path).is_file():
+    if not (folder / datasets.card("chinchilla").files[0].path).is_file():
         pytest.skip("needs the Chinchilla runs: set BAYESCALE_DATA to a directory that has them")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BAYESCALE_DATA", str(folder))
