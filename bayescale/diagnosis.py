@@ -65,6 +65,11 @@ def convergence(posterior: xr.Dataset, sample_stats: xr.Dataset, loo: xr.Dataset
     )
 
 
+def mixed(posterior: xr.Dataset) -> bool:
+    """Whether chains agree and there are draws enough, by R-hat and effective sample size."""
+    return not any(_mixing(posterior))
+
+
 def _mixing(posterior: xr.Dataset) -> Iterator[str]:
     import arviz_stats
 

@@ -226,7 +226,8 @@ def fit(
         ``"shared"``, ``"separate"`` or ``"partial"``, for each free parameter or for all; partial
         where nothing is said.
     draws, tune, chains : int
-        Draws a chain that are kept, that are thrown away first, and chains.
+        Draws a chain that are kept, that are thrown away first, and chains. Where these draws turn
+        out to be too much alike, they are drawn anew four times as long, and every fourth is kept.
     random_seed : int, optional
         Drawn from the system when not given, and kept with the fit.
     target_accept : float, optional

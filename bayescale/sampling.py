@@ -27,11 +27,15 @@ from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.replace import clone_replace, vectorize_graph
 from pytensor.link.numba.linker import NumbaLinker
 
+from bayescale.diagnosis import ESS, mixed
 from bayescale.errors import ConvergenceError, LawError
 from bayescale.model import Structure, build_model, coords_of, model_data
 
 USUAL, CAREFUL = 0.9, 0.99
 """Acceptance aimed at: enough for most tables at two thirds of the steps; and for the rest."""
+
+LONGER = 4
+"""How many times as many draws are taken where the usual number tells too little."""
 
 LONG = 4e-5
 """Seconds. Chains whose log density takes less would spend more on waiting for each other."""
@@ -349,13 +353,36 @@ def _sample_by_pymc(
 def sample_carefully(
     sampler: "Sampler", made: Structure, runs: pd.DataFrame, settings: Settings
 ) -> Sampled:
-    """Sample; where trajectories diverged, once more with smaller steps, whatever that shows."""
+    """Sample, and once more where that is sure to help, whatever it shows then.
+
+    Where trajectories diverged, with smaller steps. Where they did not, but the draws that were
+    asked for turn out to be too much alike, with `LONGER` times as many, thinned to as many.
+    """
     drawn = sampler(made, runs, settings)
-    if settings.target_accept is not None or not bool(drawn.sample_stats["diverging"].any()):
+    if settings.target_accept is not None:
         return drawn
-    again = sampler(made, runs, replace(settings, target_accept=CAREFUL))
+    if bool(drawn.sample_stats["diverging"].any()):
+        again = sampler(made, runs, replace(settings, target_accept=CAREFUL))
+    elif settings.draws * settings.chains >= LONGER * ESS and not mixed(drawn.posterior):
+        longer = replace(settings, draws=LONGER * settings.draws, tune=2 * settings.tune)
+        again = _thinned(sampler(made, runs, longer))
+    else:
+        return drawn
     seconds = {part: drawn.seconds[part] + again.seconds[part] for part in drawn.seconds}
     return replace(again, seconds=seconds)
+
+
+def _thinned(drawn: Sampled) -> Sampled:
+    """Every `LONGER`-th draw; one that stands for a divergence counts as diverged."""
+    kept = {"draw": slice(None, None, LONGER)}
+    diverging = drawn.sample_stats["diverging"].coarsen(draw=LONGER).max().astype(bool)
+    draw = np.arange(diverging.sizes["draw"])
+    stats = drawn.sample_stats.isel(kept).assign_coords(draw=draw)
+    return replace(
+        drawn,
+        posterior=drawn.posterior.isel(kept).assign_coords(draw=draw),
+        sample_stats=stats.assign(diverging=diverging.assign_coords(draw=draw)),
+    )
 
 
 Sampler = Callable[[Structure, pd.DataFrame, Settings], Sampled]

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.signal import lfilter
 
 from bayescale import sampling
 from bayescale.errors import ConvergenceError, LawError
@@ -19,16 +20,62 @@ SHORT = Settings(draws=50, tune=100, chains=2, random_seed=1)
 
 
 def fake(diverging: dict[float, int], asked: list[float]) -> sampling.Sampler:
-    """A sampler with so many divergences at each acceptance."""
+    """A sampler with so many divergences at each acceptance, and independent draws."""
 
     def sampler(made: Structure, runs: object, settings: Settings) -> Sampled:
         target = settings.target_accept or USUAL
         asked.append(target)
         flags = np.arange(10) < diverging[target]
         stats = xr.Dataset({"diverging": (("chain", "draw"), flags[None, :])})
-        return Sampled(xr.Dataset(), stats, {"compile": 1.0, "sample": 2.0}, "fake", target)
+        seconds = {"compile": 1.0, "sample": 2.0}
+        return Sampled(walks(settings, step=np.inf), stats, seconds, "fake", target)
 
     return sampler
+
+
+def walks(settings: Settings, *, step: float) -> xr.Dataset:
+    """Chains of an autoregression that takes about `step` draws to forget."""
+    shape = (settings.chains, settings.draws)
+    noise = np.random.default_rng(settings.random_seed).standard_normal(shape)
+    values = noise if step == np.inf else lfilter([1], [1, -np.exp(-1 / step)], noise)
+    return xr.Dataset({"alpha": (("chain", "draw"), values)}, {"draw": np.arange(settings.draws)})
+
+
+def slow(asked: list[Settings], *, step: float) -> sampling.Sampler:
+    """A sampler without divergences but in draw 5, where it is asked for more than usual."""
+
+    def sampler(made: Structure, runs: object, settings: Settings) -> Sampled:
+        asked.append(settings)
+        posterior = walks(settings, step=step)
+        flags = xr.zeros_like(posterior["alpha"], dtype=bool)
+        flags[0, 5] = len(asked) > 1
+        stats = xr.Dataset({"diverging": flags, "energy": posterior["alpha"]})
+        return Sampled(posterior, stats, {"compile": 1.0, "sample": 2.0}, "fake", USUAL)
+
+    return sampler
+
+
+def test_draws_too_much_alike_are_drawn_longer_and_thinned() -> None:
+    asked: list[Settings] = []
+    # 4,000 draws that take 40 to forget are worth about 50.
+    drawn = sample_carefully(slow(asked, step=40), MADE, RUNS, Settings())
+    assert [(s.draws, s.tune) for s in asked] == [(1000, 800), (4000, 1600)]
+    assert drawn.posterior.sizes == drawn.sample_stats.sizes == {"chain": 4, "draw": 1000}
+    every_fourth = walks(asked[1], step=40)["alpha"][:, ::4]
+    np.testing.assert_array_equal(drawn.posterior["alpha"], every_fourth)
+    np.testing.assert_array_equal(drawn.sample_stats["energy"], every_fourth)
+    assert drawn.posterior["draw"].to_numpy().tolist() == list(range(1000))
+    # The divergence was in a draw that is not kept, and still counts.
+    assert np.argwhere(drawn.sample_stats["diverging"].to_numpy()).tolist() == [[0, 1]]
+    assert drawn.seconds == {"compile": 2.0, "sample": 4.0}
+
+
+@pytest.mark.parametrize("settings", [Settings(draws=300), Settings(target_accept=0.9)])
+def test_few_draws_and_an_acceptance_asked_for_are_left_alone(settings: Settings) -> None:
+    asked: list[Settings] = []
+    drawn = sample_carefully(slow(asked, step=40), MADE, RUNS, settings)
+    assert asked == [settings]
+    assert drawn.posterior.sizes["draw"] == settings.draws
 
 
 def test_sampling_without_divergences_is_done_once() -> None:
