@@ -1,9 +1,9 @@
 """Neural scaling laws as PyMC models: credible intervals that hold up.
 
 >>> import bayescale as bs
->>> runs = bs.datasets.load("simulated_isoflop")
+>>> runs = bs.datasets.load("pocket")
 >>> fitted = bs.fit(bs.models.COUPLED, runs, random_seed=1)  # doctest: +SKIP
->>> fitted.optimum(1e24)  # doctest: +SKIP
+>>> fitted.optimum(1e14)  # doctest: +SKIP
 
 Importing this package loads neither PyMC nor ArviZ; the first use of what needs them does.
 """

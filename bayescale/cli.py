@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bayescale.law import Law
 
 GOOD, FAULT, UNTRUSTED = 0, 1, 3
-DEFAULT_TABLE = "simulated_isoflop"
+DEFAULT_TABLE = "pocket"
 
 app = typer.Typer(
     name="bayescale",

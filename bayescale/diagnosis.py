@@ -191,7 +191,7 @@ def summary_table(draws: xr.Dataset, log_likelihood: xr.DataArray) -> pd.DataFra
     import arviz_stats
 
     with np.errstate(invalid="ignore", divide="ignore"):  # draws that never move
-        table: pd.DataFrame = arviz_stats.summary(draws, round_to="none")
+        table: pd.DataFrame = arviz_stats.summary(_labelled(draws), round_to="none")
     ratios = xr.Dataset({name: honesty(draws[name], log_likelihood) for name in draws})
     table["honesty"] = [
         float(value) for name in draws for value in np.atleast_1d(ratios[name]).ravel()
@@ -206,6 +206,16 @@ def summary_table(draws: xr.Dataset, log_likelihood: xr.DataArray) -> pd.DataFra
             *("ess_bulk", "ess_tail", "r_hat"),
         ]
     ]
+
+
+def _labelled(draws: xr.Dataset) -> xr.Dataset:
+    """Budgets and the like written as people do: 1e+13, not 10000000000000.0."""
+    labels = {
+        name: [f"{value:.3g}" if float(f"{value:.3g}") == value else str(value) for value in index]
+        for name, index in draws.indexes.items()
+        if index.dtype.kind == "f"
+    }
+    return draws.assign_coords(labels)
 
 
 def flagged(table: pd.DataFrame) -> list[str]:

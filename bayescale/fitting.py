@@ -252,7 +252,7 @@ def fit(
     Examples
     --------
     >>> import bayescale as bs
-    >>> fitted = bs.fit(bs.models.COUPLED, bs.datasets.load("simulated_isoflop"))  # doctest: +SKIP
+    >>> fitted = bs.fit(bs.models.COUPLED, bs.datasets.load("pocket"))  # doctest: +SKIP
     """
     begun = perf_counter()
     settings = Settings(

@@ -84,15 +84,31 @@ def expected_response(
 def scatter(
     made: Structure, posterior: xr.Dataset, runs: pd.DataFrame, points: pd.DataFrame, dim: str
 ) -> Any:
-    """The distribution of the observed response at each point and draw, as a scipy one."""
+    """The distribution of the observed response at each point and draw, as a scipy one.
+
+    The scale is never smaller or larger than at any of the runs: what a quadratic says beyond them
+    is no knowledge of how runs scatter there.
+    """
+    parameters = _scattered(made, posterior, runs, points, dim)
+    if points is not runs and "sigma" in parameters:
+        known = _scattered(made, posterior, runs, runs, "run")["sigma"]
+        if "run" in known.dims:
+            within = known.min("run"), known.max("run")
+            parameters["sigma"] = parameters["sigma"].clip(*within)
+    aligned = xr.broadcast(*parameters.values())
+    arrays = [values.transpose(*SAMPLE_DIMS, dim).to_numpy() for values in aligned]
+    return made.likelihood.family.frozen(**dict(zip(parameters, arrays, strict=True)))
+
+
+def _scattered(
+    made: Structure, posterior: xr.Dataset, runs: pd.DataFrame, points: pd.DataFrame, dim: str
+) -> dict[str, Any]:
+    """Parameters of that distribution, as the likelihood has them."""
     columns = {name: xr.DataArray(points[name].to_numpy(), dims=dim) for name in made.law.inputs}
     design = design_of(made.law, columns, units_of(made.law, runs))
     noise = {name: _parameters(made, posterior)[name] for name in made.likelihood.priors}
     expected = expected_response(made, posterior, points, dim)
-    parameters = made.likelihood.scatter(expected, design, **noise)
-    aligned = xr.broadcast(*parameters.values())
-    arrays = [values.transpose(*SAMPLE_DIMS, dim).to_numpy() for values in aligned]
-    return made.likelihood.family.frozen(**dict(zip(parameters, arrays, strict=True)))
+    return made.likelihood.scatter(expected, design, **noise)
 
 
 def log_likelihood(made: Structure, posterior: xr.Dataset, runs: pd.DataFrame) -> xr.Dataset:

@@ -31,7 +31,7 @@ from bayescale.diagnosis import ESS, mixed
 from bayescale.errors import ConvergenceError, LawError
 from bayescale.model import Structure, build_model, coords_of, model_data
 
-USUAL, CAREFUL = 0.9, 0.99
+USUAL, UNHURRIED, CAREFUL = 0.9, 0.97, 0.99
 """Acceptance aimed at: enough for most tables at two thirds of the steps; and for the rest."""
 
 LONGER = 4
@@ -355,21 +355,32 @@ def sample_carefully(
 ) -> Sampled:
     """Sample, and once more where that is sure to help, whatever it shows then.
 
-    Where trajectories diverged, with smaller steps. Where they did not, but the draws that were
-    asked for turn out to be too much alike, with `LONGER` times as many, thinned to as many.
+    Where trajectories diverged, with smaller steps. Where the draws that were asked for turn out to
+    be too much alike, with `LONGER` times as many, thinned to as many; not for groups of runs,
+    which would take minutes.
     """
     drawn = sampler(made, runs, settings)
     if settings.target_accept is not None:
         return drawn
     if bool(drawn.sample_stats["diverging"].any()):
-        again = sampler(made, runs, replace(settings, target_accept=CAREFUL))
-    elif settings.draws * settings.chains >= LONGER * ESS and not mixed(drawn.posterior):
-        longer = replace(settings, draws=LONGER * settings.draws, tune=2 * settings.tune)
-        again = _thinned(sampler(made, runs, longer))
-    else:
-        return drawn
-    seconds = {part: drawn.seconds[part] + again.seconds[part] for part in drawn.seconds}
-    return replace(again, seconds=seconds)
+        drawn = _after(drawn, sampler(made, runs, replace(settings, target_accept=CAREFUL)))
+    enough = made.by is None and settings.draws * settings.chains >= LONGER * ESS
+    if enough and not mixed(drawn.posterior):
+        longer = replace(
+            settings,
+            draws=LONGER * settings.draws,
+            tune=2 * settings.tune,
+            # More draws find more places to diverge in.
+            target_accept=max(UNHURRIED, drawn.target_accept),
+        )
+        drawn = _after(drawn, _thinned(sampler(made, runs, longer)))
+    return drawn
+
+
+def _after(before: Sampled, drawn: Sampled) -> Sampled:
+    """The later draws, with the time that both took."""
+    seconds = {part: before.seconds[part] + drawn.seconds[part] for part in drawn.seconds}
+    return replace(drawn, seconds=seconds)
 
 
 def _thinned(drawn: Sampled) -> Sampled:

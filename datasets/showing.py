@@ -29,15 +29,23 @@ def card_text(card: Card) -> str:
 
 def card_html(card: Card) -> str:
     """A card as HTML, for notebooks."""
+    top = "text-align:left;vertical-align:top"
     rows = "".join(
-        f"<tr><th style='text-align:left;vertical-align:top'>{escape(label)}</th>"
-        f"<td style='text-align:left'>{'<br>'.join(map(escape, entries))}</td></tr>"
+        f"<tr><th style='{top}'>{escape(label)}</th>"
+        f"<td style='{top};overflow-wrap:anywhere'>{_entries_html(entries)}</td></tr>"
         for label, entries in _facts(card).items()
     )
     return (
-        f"<b>{escape(card.name)}: {escape(card.title)}</b>"
-        f"<p>{escape(card.description)}</p><table>{rows}</table>"
+        f"<div style='max-width:60em'><b>{escape(card.name)}: {escape(card.title)}</b>"
+        f"<p>{escape(card.description)}</p><table>{rows}</table></div>"
     )
+
+
+def _entries_html(entries: list[str]) -> str:
+    if len(entries) == 1:
+        return escape(entries[0])
+    items = "".join(f"<li>{escape(entry)}</li>" for entry in entries)
+    return f"<ul style='margin:0;padding-left:1.2em'>{items}</ul>"
 
 
 def _facts(card: Card) -> dict[str, list[str]]:
@@ -46,7 +54,7 @@ def _facts(card: Card) -> dict[str, list[str]]:
         "rows": [f"{card.rows:,} ({card.bytes:,} bytes, {card.kind})"],
         "columns": [f"{name}: {meaning}" for name, meaning in card.columns.items()],
         "response": [f"{card.response}, in {card.response_unit}"],
-        "params": [f"{card.params_count} count"] if "params" in card.columns else [],
+        "params": [f"count: {card.params_count}"] if "params" in card.columns else [],
         "cost": [card.cost] if card.cost else [],
         "groups": [", ".join(card.groups)],
         "laws": [", ".join(card.laws)],

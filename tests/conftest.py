@@ -30,6 +30,7 @@ def simulated_runs() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def small_fit(simulated_runs: pd.DataFrame) -> Fit:
-    """A short fit of the coupled law: enough draws to compute with, not to conclude from."""
-    return fit(LAWS["coupled"], simulated_runs, random_seed=1, draws=200, tune=400, chains=2)
+def small_fit() -> Fit:
+    """A short fit to the shipped measured runs: draws to compute with, not to conclude from."""
+    runs = datasets.load("pocket")
+    return fit(LAWS["coupled"], runs, random_seed=1, draws=200, tune=400, chains=2)

@@ -77,15 +77,15 @@ def test_serving_makes_models_smaller(small_fit: Fit) -> None:
 
 
 def test_an_optimum_spends_its_budget_and_says_how_far_out_it_is(small_fit: Fit) -> None:
-    budgets = [1e20, 3e22]
+    largest = SIX_ND.flops(small_fit.runs["params"], small_fit.runs["tokens"]).max()
+    budgets = [largest / 30, 10 * largest]
     found = small_fit.optimum(budgets)
     assert found["N_opt"].dims == ("chain", "draw", "budget")
     assert_allclose(found["budget"], budgets)
     spent = SIX_ND.flops(found["N_opt"], found["D_opt"]) / found["budget"]
     assert_allclose(spent, 1.0, rtol=1e-12)
     assert_allclose(found["tokens_per_param"], found["D_opt"] / found["N_opt"])
-    # The simulated runs reach 3e21 FLOP.
-    assert_allclose(found["decades_beyond_runs"], [0.0, 1.0], atol=1e-5)
+    assert_allclose(found["decades_beyond_runs"], [0.0, 1.0])
 
 
 def test_every_draw_has_its_own_optimum(small_fit: Fit) -> None:

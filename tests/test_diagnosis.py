@@ -5,6 +5,7 @@ from numpy.testing import assert_allclose
 
 from bayescale import diagnosis
 from bayescale.diagnosis import convergence, honesty, interval_names, summary_table
+from bayescale.fitting import Fit
 
 CHAINS, DRAWS = 4, 1000
 
@@ -107,3 +108,8 @@ def test_intervals_follow_arviz_settings() -> None:
     assert {"hdi50_lb", "hdi50_ub"} <= set(table)
     # Half of a normal lies within 0.674 sd; the ends' error is about 0.02 at 4,000 draws.
     assert_allclose(table.loc["alpha", "hdi50_ub"] - table.loc["alpha", "hdi50_lb"], 1.35, atol=0.1)
+
+
+def test_budgets_are_written_as_people_do(small_fit: Fit) -> None:
+    table = small_fit.summary(small_fit.optimum([1e13, 1.2345e13]))
+    assert {"N_opt[1e+13]", "N_opt[12345000000000.0]"} <= set(table.index)

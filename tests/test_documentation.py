@@ -1,6 +1,7 @@
 """What the README and the pages show is run."""
 
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -33,26 +34,33 @@ def run(code: str) -> dict[str, Any]:
 def test_the_readme_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
     """The same words, and numbers equal to their Monte Carlo error.
 
-    Another processor rounds differently and chains part ways. Means of 4,000 draws then differ by
-    about 2% of an sd, ends of intervals by 6%, and no sd printed here is over a third of its
-    quantity but the noise's own; ESS and r_hat are left out.
+    Another processor rounds differently and chains part ways. Draws here are worth at least 400:
+    between two fits a mean then differs by 0.07 sd, the end of an interval by 0.14 sd and an sd
+    by 5%, three or four times which are allowed. Noise parameters, ESS and r_hat are left out.
     """
     run(blocks(README, "python")[0])
-    printed, promised = capsys.readouterr().out, blocks(README, "text")[0]
-    assert [line.split()[:1] for line in printed.splitlines()] == [
-        line.split()[:1] for line in promised.splitlines()
-    ]
-    for found, said in zip(printed.splitlines(), promised.splitlines(), strict=True):
+    # Which honesty ratio is just above what is flagged may differ as well.
+    printed, promised = (
+        [line for line in page.splitlines() if not line.startswith("!")]
+        for page in (capsys.readouterr().out, blocks(README, "text")[0])
+    )
+    assert [line.split()[:1] for line in printed] == [line.split()[:1] for line in promised]
+    for found, said in zip(printed, promised, strict=True):
         name = (said.split() or [""])[0]
-        if not name.startswith(("bend", "nu")):
-            numbers = [[float(x) for x in NUMBER.findall(line)] for line in (found, said)]
-            values = [row[:-3] if len(row) > 4 else row for row in numbers]
-            assert_allclose(*values, rtol=0.1, err_msg=name)
+        values, expected = ([float(x) for x in NUMBER.findall(line)] for line in (found, said))
+        if name in LAWS["coupled"].coefficient_names or name in LAWS["coupled"].derived:
+            sd = expected[1]
+            allowed = [0.3 * sd, 0.2 * sd, 0.45 * sd, 0.45 * sd]
+            assert (np.abs(np.subtract(values[:4], expected[:4])) <= allowed).all(), found
+        elif not name.startswith(("bend", "nu", "sigma")):
+            assert_allclose(values, expected, rtol=0.1, err_msg=name)
 
 
 def test_the_readme_lists_every_law_and_dataset() -> None:
     assert all(f"`{name}`" in README for name in LAWS)
-    assert all(f"`{name}`" in README for name in datasets.catalogue()["name"])
+    named = re.findall(r"`([a-z0-9_*]+)`", README[README.index("## Data") :])
+    for name in datasets.catalogue()["name"]:
+        assert any(fnmatch(name, pattern) for pattern in named), name
 
 
 def test_a_law_of_your_own_fits() -> None:

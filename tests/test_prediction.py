@@ -7,8 +7,10 @@ from bayescale.errors import DataError
 from bayescale.fitting import Fit, fit
 from bayescale.likelihood import normal
 from bayescale.models import LAWS
+from bayescale.prediction import scatter
 
 POINTS = {"params": [1e9, 7e10], "tokens": [2e10, 1.4e12]}
+FAR = pd.DataFrame({"params": [1e3, 1e12, 1e12], "tokens": [1e14, 1e4, 1e14]})
 
 
 def test_the_mean_is_the_law_at_every_draw(small_fit: Fit) -> None:
@@ -32,11 +34,26 @@ def test_new_runs_scatter_as_the_likelihood_says(
     assert_allclose(z.std(), 1.0, atol=5 / np.sqrt(2 * z.size))
 
 
+def test_scatter_far_out_is_no_larger_than_at_any_run(small_fit: Fit) -> None:
+    """A quadratic log scale would grow without end."""
+    there = scatter(small_fit.structure, small_fit.posterior, small_fit.runs, FAR, "point")
+    known = scatter(small_fit.structure, small_fit.posterior, small_fit.runs, small_fit.runs, "run")
+    scales, at_runs = there.kwds["scale"], known.kwds["scale"]
+    assert_allclose(scales.max(axis=-1), at_runs.max(axis=-1))
+    assert (scales >= at_runs.min(axis=-1, keepdims=True)).all()
+    inside = small_fit.runs.iloc[[7, 30]].copy()
+    same = scatter(small_fit.structure, small_fit.posterior, small_fit.runs, inside, "point")
+    assert_allclose(same.kwds["scale"], at_runs[..., [7, 30]])
+
+
 def test_points_know_their_inputs_and_how_far_out_they_are(small_fit: Fit) -> None:
     found = small_fit.predict(POINTS)
     assert_allclose(found["params"], POINTS["params"])
     assert_allclose(found["flops"], [1.2e20, 5.88e23])
-    assert_allclose(found["decades_beyond_runs"], [0.0, np.log10(5.88e23 / 3e21)], atol=1e-4)
+    largest = small_fit.runs["flops"].max()
+    assert_allclose(found["decades_beyond_runs"], np.log10([1.2e20, 5.88e23] / largest))
+    smallest = {name: small_fit.runs[name].min() for name in ("params", "tokens")}
+    assert small_fit.predict(smallest)["decades_beyond_runs"] == 0.0
 
 
 def test_the_third_of_params_tokens_and_flops_is_filled_in(small_fit: Fit) -> None:

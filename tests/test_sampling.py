@@ -70,6 +70,13 @@ def test_draws_too_much_alike_are_drawn_longer_and_thinned() -> None:
     assert drawn.seconds == {"compile": 2.0, "sample": 4.0}
 
 
+def test_groups_are_not_drawn_longer() -> None:
+    asked: list[Settings] = []
+    grouped = replace(MADE, by="corpus", groups=("a", "b"))
+    sample_carefully(slow(asked, step=40), grouped, RUNS, Settings())
+    assert len(asked) == 1
+
+
 @pytest.mark.parametrize("settings", [Settings(draws=300), Settings(target_accept=0.9)])
 def test_few_draws_and_an_acceptance_asked_for_are_left_alone(settings: Settings) -> None:
     asked: list[Settings] = []

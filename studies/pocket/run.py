@@ -36,7 +36,7 @@ VERSIONS = "; ".join(
 )
 COLUMNS = [
     *("role", "width", "layers", "heads", "params_total", "params_non_embedding"),
-    *("params_with_head", "tokens", "flops", "flops_6nd", "batch", "steps", "learning_rate"),
+    *("params_with_head", "tokens", "flops_exact", "flops_6nd", "batch", "steps", "learning_rate"),
     *("seed", "status", "seconds", "train_loss", "loss", "loss_se", "versions"),
 ]
 
@@ -110,7 +110,7 @@ def _row(run: Run, outcome: dict[str, Any]) -> dict[str, Any]:
         "params_total": size.params_total,
         "params_non_embedding": size.params_non_embedding,
         "params_with_head": size.params_with_head,
-        "flops": run.flops,
+        "flops_exact": run.flops,
         "flops_6nd": 6.0 * size.params_with_head * run.tokens,
         "batch": BATCH,
         "versions": VERSIONS,

@@ -30,8 +30,8 @@ class Size:
 
     @property
     def params_total(self) -> int:
-        """All weights: the above and the embeddings of bytes and positions."""
-        return self.params_with_head + (BYTES + CONTEXT) * self.width
+        """All weights: the above and the embeddings of bytes."""
+        return self.params_with_head + BYTES * self.width
 
     @property
     def flops_per_token(self) -> float:

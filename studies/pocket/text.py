@@ -29,7 +29,7 @@ SHA256 = "a491e093c03b99c5d4860e9a1bf2c9f398065a0713ea261a020ca1de067b1f0c"
 """Of all files in their order, a zero byte after each."""
 
 HELD_OUT_BYTES = 16_000_000
-EVALUATED_WINDOWS = 4096
+EVALUATED_WINDOWS = 2048
 DEALT_BY = 20_261_125
 """Seed of the order in which windows are dealt."""
 

@@ -14,10 +14,10 @@ from network import Weights, initial_weights, losses
 from sizes import CONTEXT, Size
 from text import Text
 
-TOGETHER = 16
+TOGETHER = 64
 """Steps that are compiled as one loop."""
 
-OPTIMISER = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam(b1=0.9, b2=0.98))
+OPTIMISER = optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam(b1=0.9, b2=0.99))
 EVALUATED_TOGETHER = 64
 
 State = tuple[Weights, Any, Any]

@@ -60,11 +60,11 @@ def test_flops_are_those_of_the_program(size: Size, windows: Any) -> None:
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_weights_are_as_many_as_counted(size: Size) -> None:
     weights = initial_weights(size, 0)
-    embeddings = weights["embedding"].size + weights["positions"].size
     total = sum(weight.size for weight in jax.tree.leaves(weights))
     assert total == size.params_total
-    assert total - embeddings == size.params_with_head
-    assert total - embeddings - weights["head"].size == size.params_non_embedding
+    assert total - weights["embedding"].size == size.params_with_head
+    both = weights["embedding"].size + weights["head"].size
+    assert total - both == size.params_non_embedding
 
 
 def test_an_untrained_model_knows_nothing(windows: Any) -> None:
@@ -80,6 +80,18 @@ def test_a_byte_is_told_from_those_before_it(windows: Any) -> None:
     before, after = (losses(weights, w, TINY) for w in (windows, other))
     np.testing.assert_array_equal(before[:, :69], after[:, :69])
     assert (before[:, 69:] != after[:, 69:]).all()
+
+
+def test_attention_falls_off_with_distance(windows: Any) -> None:
+    """Each head by a power of its own: another order of the same bytes is another context."""
+    weights = initial_weights(Size(64, 1), 0)
+    weights["head"] = jax.random.normal(jax.random.key(1), weights["head"].shape)
+    moved = windows.copy()
+    moved[:, [3, 60]] = windows[:, [60, 3]]
+    before, after = (losses(weights, w, Size(64, 1)) for w in (windows, moved))
+    near, far = abs(after - before)[:, 62], abs(after - before)[:, 126]
+    assert (near > 0).all()
+    assert far.mean() < near.mean() / 4
 
 
 def test_seeds_differ() -> None:
@@ -98,7 +110,7 @@ def test_the_rate_warms_up_and_ends_near_zero() -> None:
 
 def test_training_learns_to_count_and_says_how_well(counting: Text) -> None:
     outcome = trained(Run("grid", TINY, 2**17, 0.02), counting)
-    assert (outcome["status"], outcome["steps"]) == ("done", 64)
+    assert (outcome["status"], outcome["steps"]) == ("done", 512)
     assert float(outcome["loss"]) < 1.0 < np.log(BYTES)
     assert 0 < float(outcome["loss_se"]) < 0.1
     assert trained(Run("grid", TINY, 2**17, 0.02), counting)["loss"] == outcome["loss"]
