@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.contestants import METHODS, Array
+from bayescale.contestants import METHODS, Array, Question
 from bayescale.errors import DataError
 from bayescale.law import Law
 from bayescale.likelihood import LikelihoodFactory
@@ -181,25 +181,17 @@ def _decades(table: pd.DataFrame, by: str, cut: float) -> pd.DataFrame:
     return pd.DataFrame({"run": beyond.index, "decades": beyond.to_numpy()})
 
 
-def _scored(
-    method: str,
-    law: Law,
-    likelihood: LikelihoodFactory | None,
-    known: pd.DataFrame,
-    larger: pd.DataFrame,
-    random_seed: int,
-) -> dict[str, Any]:
+def _scored(method: str, random_seed: int, **asked: Any) -> dict[str, Any]:
     """Scores of one method at one cut, a list over the runs held out."""
-    said = METHODS[method](law, likelihood, known, larger, random_seed)
-    draws = said.draws
-    observed = np.log(larger[law.response].to_numpy())
+    question = Question(**asked, random_seed=random_seed)
+    said, observed = METHODS[method](question), question.observed
     ends = [[(1 - mass) / 2, (1 + mass) / 2] for mass in MASSES]
-    lower, upper = np.moveaxis(np.quantile(draws, ends, axis=0), 1, 0)
+    lower, upper = np.moveaxis(np.quantile(said.draws, ends, axis=0), 1, 0)
     return {
         "observed": observed.tolist(),
-        "bias": (np.median(draws, axis=0) - observed).tolist(),
-        "pit": (draws < observed).mean(axis=0).tolist(),
-        "crps": crps(draws, observed).tolist(),
+        "bias": (np.median(said.draws, axis=0) - observed).tolist(),
+        "pit": (said.draws < observed).mean(axis=0).tolist(),
+        "crps": crps(said.draws, observed).tolist(),
         "log_score": said.log_density.tolist(),
         "lower": lower.T.tolist(),
         "upper": upper.T.tolist(),

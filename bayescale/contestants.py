@@ -1,10 +1,10 @@
 """What a back-test scores: the fit with its likelihood, and what people use instead.
 
-Each takes a law, a likelihood, the runs to fit, the runs to predict and a seed.
+Each answers the same question: given these runs, what will those larger ones show?
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,9 @@ from scipy.stats import gaussian_kde
 
 from bayescale.law import Law
 from bayescale.likelihood import LikelihoodFactory, student_t
+
+RESIDUALS = 10
+"""Residuals drawn for every resample of the point fit."""
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -38,70 +41,78 @@ class Predicted:
     doubt: str = ""
 
 
-def _posterior(
-    law: Law,
-    likelihood: LikelihoodFactory | None,
-    known: pd.DataFrame,
-    larger: pd.DataFrame,
-    random_seed: int,
-) -> Predicted:
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What is to be predicted, and from what.
+
+    Parameters
+    ----------
+    law : Law
+        What to fit.
+    likelihood : callable, optional
+        As for `bayescale.fit`.
+    known, larger : DataFrame
+        Runs to fit and runs to predict.
+    random_seed : int
+        Everything random follows from it.
+    """
+
+    law: Law
+    likelihood: LikelihoodFactory | None
+    known: pd.DataFrame
+    larger: pd.DataFrame
+    random_seed: int
+
+    @property
+    def observed(self) -> Array:
+        """Log response of the runs to predict."""
+        logs: Array = np.log(self.larger[self.law.response].to_numpy())
+        return logs
+
+
+def _posterior(asked: Question) -> Predicted:
     from bayescale.fitting import fit
     from bayescale.prediction import scatter
 
-    fitted = fit(law, known, likelihood=likelihood, random_seed=random_seed)
-    there = scatter(fitted.structure, fitted.posterior, fitted.runs, larger, "point")
-    observed = fitted.likelihood.family.observed(larger[law.response].to_numpy())
-    density = there.logpdf(observed).reshape(-1, len(larger))
-    rng = np.random.default_rng(random_seed)
-    draws = there.rvs(random_state=rng).reshape(-1, len(larger))
+    fitted = fit(asked.law, asked.known, likelihood=asked.likelihood, random_seed=asked.random_seed)
+    there = scatter(fitted.structure, fitted.posterior, fitted.runs, asked.larger, "point")
+    family, runs = fitted.likelihood.family, len(asked.larger)
+    observed = family.observed(asked.larger[asked.law.response].to_numpy())
+    density = there.logpdf(observed).reshape(-1, runs)
+    draws = there.rvs(random_state=np.random.default_rng(asked.random_seed)).reshape(-1, runs)
     return Predicted(
-        draws=np.log(fitted.likelihood.family.response(draws)),
+        draws=np.log(family.response(draws)),
         log_density=logsumexp(density, axis=0) - np.log(len(density)),
         doubt=" ".join(fitted.verdict.reasons),
     )
 
 
-def _one_scale(
-    law: Law,
-    likelihood: LikelihoodFactory | None,
-    known: pd.DataFrame,
-    larger: pd.DataFrame,
-    random_seed: int,
-) -> Predicted:
-    return _posterior(law, student_t, known, larger, random_seed)
+def _one_scale(asked: Question) -> Predicted:
+    return _posterior(replace(asked, likelihood=student_t))
 
 
-def _point_fit(
-    law: Law,
-    likelihood: LikelihoodFactory | None,
-    known: pd.DataFrame,
-    larger: pd.DataFrame,
-    random_seed: int,
-) -> Predicted:
+def _point_fit(asked: Question) -> Predicted:
     from bayescale.pointfit import point_fit
 
-    best, resampled = point_fit(law, known, random_seed=random_seed)
-    names = law.coefficient_names
+    best, resampled = point_fit(asked.law, asked.known, random_seed=asked.random_seed)
 
     def expected(runs: pd.DataFrame, coefficients: xr.Dataset) -> Array:
-        inputs = [runs[name].to_numpy() for name in law.inputs]
-        values = [coefficients[name].to_numpy()[..., None] for name in names]
-        logs: Array = np.log(law.formula(*inputs, *values))
+        inputs = [runs[name].to_numpy() for name in asked.law.inputs]
+        values = [coefficients[name].to_numpy()[..., None] for name in asked.law.coefficient_names]
+        logs: Array = np.log(asked.law.formula(*inputs, *values))
         return logs
 
-    left = np.log(known[law.response].to_numpy()) - expected(known, best)
-    means = np.repeat(expected(larger, resampled), 10, axis=0)
-    rng = np.random.default_rng(random_seed)
+    left = np.log(asked.known[asked.law.response].to_numpy()) - expected(asked.known, best)
+    means = np.repeat(expected(asked.larger, resampled), RESIDUALS, axis=0)
+    rng = np.random.default_rng(asked.random_seed)
     draws = means + rng.choice(np.ravel(left), size=means.shape)
-    observed = np.log(larger[law.response].to_numpy())
     kernels = [
-        gaussian_kde(column).logpdf(x)[0] for column, x in zip(draws.T, observed, strict=True)
+        gaussian_kde(column).logpdf(x)[0] for column, x in zip(draws.T, asked.observed, strict=True)
     ]
     return Predicted(draws, np.array(kernels))
 
 
-Method = Callable[[Law, LikelihoodFactory | None, pd.DataFrame, pd.DataFrame, int], Predicted]
-METHODS: Mapping[str, Method] = {
+METHODS: Mapping[str, Callable[[Question], Predicted]] = {
     "posterior": _posterior,
     "one_scale": _one_scale,
     "point_fit": _point_fit,

@@ -9,23 +9,23 @@ from scipy import stats
 
 from bayescale import backtesting
 from bayescale.backtesting import MASSES, Backtest, backtest, crps
-from bayescale.contestants import METHODS, Predicted
+from bayescale.contestants import METHODS, Predicted, Question
 from bayescale.errors import ConvergenceError, DataError
 from bayescale.models import LAWS
 
 LAW = LAWS["chinchilla"]
 
 
-def soothsayer(law: Any, likelihood: Any, known: Any, larger: Any, random_seed: int) -> Predicted:
+def soothsayer(asked: Question) -> Predicted:
     """Normal about the observed response, a standard deviation too high."""
-    observed = np.log(larger["loss"].to_numpy())
-    rng = np.random.default_rng(random_seed)
+    observed = np.log(asked.larger["loss"].to_numpy())
+    rng = np.random.default_rng(asked.random_seed)
     draws = observed + 0.01 + 0.01 * rng.standard_normal((4000, len(observed)))
     density = stats.norm(observed + 0.01, 0.01).logpdf(observed)
     return Predicted(draws, density, doubt="it only says so")
 
 
-def sulker(law: Any, likelihood: Any, known: Any, larger: Any, random_seed: int) -> Predicted:
+def sulker(asked: Question) -> Predicted:
     raise ConvergenceError("no draws; expected some. Try again.")
 
 
