@@ -21,6 +21,7 @@ from bayescale.flops import SIX_ND, Cost
 from bayescale.law import Law, Prior
 from bayescale.likelihood import Likelihood, LikelihoodFactory, default_likelihood, student_t
 from bayescale.model import Structure, build_model, observed_name, structure
+from bayescale.resampling import sample_carefully
 from bayescale.runs import read_runs
 from bayescale.sampling import Settings
 from bayescale.trees import assemble, predictive_groups, prior_groups, runs_of
@@ -272,7 +273,7 @@ def fit(
             "variance function needs more. Expect intervals that are somewhat too narrow."
         )
     made = structure(law, chosen(law.inputs), table, priors=priors, by=by, pool=pool)
-    drawn = sampling.sample_carefully(_sampler(sampler), made, table, settings)
+    drawn = sample_carefully(_sampler(sampler), made, table, settings)
     fitted = Fit(made, assemble(made, table, drawn, settings))
     return _finish(fitted, doubts, perf_counter() - begun, drawn.seconds)
 

@@ -10,7 +10,7 @@ computes, so chains run side by side where that is worth it.
 import os
 import timeit
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from time import perf_counter
@@ -27,15 +27,11 @@ from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.replace import clone_replace, vectorize_graph
 from pytensor.link.numba.linker import NumbaLinker
 
-from bayescale.diagnosis import ESS, mixed
 from bayescale.errors import ConvergenceError, LawError
 from bayescale.model import Structure, build_model, coords_of, model_data
 
-USUAL, UNHURRIED, CAREFUL = 0.9, 0.97, 0.99
-"""Acceptance aimed at: enough for most tables at two thirds of the steps; and for the rest."""
-
-LONGER = 4
-"""How many times as many draws are taken where the usual number tells too little."""
+USUAL = 0.9
+"""Acceptance aimed at: enough for most tables, at two thirds of the steps that 0.95 takes."""
 
 LONG = 4e-5
 """Seconds. Chains whose log density takes less would spend more on waiting for each other."""
@@ -198,8 +194,7 @@ class Settings:
     random_seed : int
         Everything random in a fit follows from it.
     target_accept : float, optional
-        Higher takes smaller steps. By default `USUAL`, and once more with `CAREFUL` where
-        trajectories diverged.
+        Higher takes smaller steps. `USUAL` by default.
     progress : bool or callable
         Show nutpie's own progress bar; or call this with the list of chains' progress.
     """
@@ -347,52 +342,6 @@ def _sample_by_pymc(
         seconds={"compile": 0.0, "sample": perf_counter() - begun},
         library=f"pymc {version('pymc')}, {nuts_sampler}",
         target_accept=settings.target_accept or USUAL,
-    )
-
-
-def sample_carefully(
-    sampler: "Sampler", made: Structure, runs: pd.DataFrame, settings: Settings
-) -> Sampled:
-    """Sample, and once more where that is sure to help, whatever it shows then.
-
-    Where trajectories diverged, with smaller steps. Where the draws that were asked for turn out to
-    be too much alike, with `LONGER` times as many, thinned to as many; not for groups of runs,
-    which would take minutes.
-    """
-    drawn = sampler(made, runs, settings)
-    if settings.target_accept is not None:
-        return drawn
-    if bool(drawn.sample_stats["diverging"].any()):
-        drawn = _after(drawn, sampler(made, runs, replace(settings, target_accept=CAREFUL)))
-    enough = made.by is None and settings.draws * settings.chains >= LONGER * ESS
-    if enough and not mixed(drawn.posterior):
-        longer = replace(
-            settings,
-            draws=LONGER * settings.draws,
-            tune=2 * settings.tune,
-            # More draws find more places to diverge in.
-            target_accept=max(UNHURRIED, drawn.target_accept),
-        )
-        drawn = _after(drawn, _thinned(sampler(made, runs, longer)))
-    return drawn
-
-
-def _after(before: Sampled, drawn: Sampled) -> Sampled:
-    """The later draws, with the time that both took."""
-    seconds = {part: before.seconds[part] + drawn.seconds[part] for part in drawn.seconds}
-    return replace(drawn, seconds=seconds)
-
-
-def _thinned(drawn: Sampled) -> Sampled:
-    """Every `LONGER`-th draw; one that stands for a divergence counts as diverged."""
-    kept = {"draw": slice(None, None, LONGER)}
-    diverging = drawn.sample_stats["diverging"].coarsen(draw=LONGER).max().astype(bool)
-    draw = np.arange(diverging.sizes["draw"])
-    stats = drawn.sample_stats.isel(kept).assign_coords(draw=draw)
-    return replace(
-        drawn,
-        posterior=drawn.posterior.isel(kept).assign_coords(draw=draw),
-        sample_stats=stats.assign(diverging=diverging.assign_coords(draw=draw)),
     )
 
 

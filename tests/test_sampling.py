@@ -11,7 +11,8 @@ from bayescale.law import Law, Prior
 from bayescale.likelihood import normal
 from bayescale.model import Structure, structure
 from bayescale.models.chinchilla import CHINCHILLA
-from bayescale.sampling import CAREFUL, USUAL, Sampled, Settings, sample, sample_carefully
+from bayescale.resampling import CAREFUL, sample_carefully
+from bayescale.sampling import USUAL, Sampled, Settings, sample
 from tests.designs import simulated
 
 RUNS = simulated(CHINCHILLA, noise=0.01, seed=4, each=5)
