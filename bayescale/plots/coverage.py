@@ -6,7 +6,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from bayescale.plots.labels import put_legend
 from bayescale.plots.palette import CATEGORIES, GREY, MARKERS
 
 if TYPE_CHECKING:
@@ -54,9 +53,9 @@ def plot_coverage(tested: "Backtest", *, ax: Axes | None = None) -> Axes:
         label=f"chance, {runs} runs",
     )
     ax.plot([0, 100], [0, 100], color=GREY, linewidth=1.0)
-    for (method, scored), color, marker in zip(
-        pit.groupby("method"), CATEGORIES, MARKERS, strict=False
-    ):
+    methods = dict.fromkeys(pit["method"].to_numpy().tolist())
+    for method, color, marker in zip(methods, CATEGORIES, MARKERS, strict=False):
+        scored = pit[(pit["method"] == method).to_numpy()]
         inside = [
             (np.abs(2 * part.to_numpy()[:, None] - 1) <= nominal).mean(axis=0)
             for _, part in scored.groupby("cut")
@@ -67,9 +66,9 @@ def plot_coverage(tested: "Backtest", *, ax: Axes | None = None) -> Axes:
             color=color,
             marker=marker,
             markevery=(10, 20),
-            label=NAMES.get(str(method), str(method)),
+            label=NAMES.get(method, method),
         )
     ax.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")
     ax.set(xlabel="interval for a new run (%)", ylabel="larger runs inside (%)")
-    put_legend(ax)
+    ax.legend(loc="upper left", fontsize="small")  # the corner that curves keep out of
     return ax
