@@ -140,7 +140,9 @@ def backtest(
     return Backtest(
         law=law.name,
         by=by,
-        predictions=_dataset(told[told[ERROR].isna()], {c: _decades(table, by, c) for c in cuts}),
+        predictions=_dataset(
+            told[told[ERROR].isna()], {cut: _decades(**parts[cut], by=by) for cut in cuts}
+        ),
         remarks=told.loc[told["remark"] != "", ["method", "cut", "remark"]].reset_index(drop=True),
     )
 
@@ -159,13 +161,9 @@ def _read(law: Law, runs: Any, by: str) -> pd.DataFrame:
     return table
 
 
-def _above(table: pd.DataFrame, by: str, cut: float) -> pd.Series:
-    return table[by] > table[by].quantile(cut)
-
-
 def _parts(table: pd.DataFrame, by: str, cut: float) -> dict[str, pd.DataFrame]:
     """Runs to fit and runs to predict."""
-    above = _above(table, by, cut) if 0 < cut < 1 else pd.Series(False, index=table.index)
+    above = table[by] > (table[by].quantile(cut) if 0 < cut < 1 else np.inf)
     if min(above.sum(), (~above).sum()) < FEWEST:
         raise DataError(
             f"the cut {cut:g} by {by} leaves {(~above).sum()} runs to fit and {above.sum()} to "
@@ -174,10 +172,9 @@ def _parts(table: pd.DataFrame, by: str, cut: float) -> dict[str, pd.DataFrame]:
     return {"known": table[~above], "larger": table[above]}
 
 
-def _decades(table: pd.DataFrame, by: str, cut: float) -> pd.DataFrame:
+def _decades(known: pd.DataFrame, larger: pd.DataFrame, by: str) -> pd.DataFrame:
     """Row of every run held out, and how far it lies beyond the largest one fitted."""
-    above = _above(table, by, cut)
-    beyond = np.log10(table[by][above] / table[by][~above].max())
+    beyond = np.log10(larger[by] / known[by].max())
     return pd.DataFrame({"run": beyond.index, "decades": beyond.to_numpy()})
 
 
