@@ -72,14 +72,16 @@ class Question:
 
 def _posterior(asked: Question) -> Predicted:
     from bayescale.fitting import fit
-    from bayescale.prediction import scatter
+    from bayescale.prediction import misfit_at_points, scatter
 
     fitted = fit(asked.law, asked.known, likelihood=asked.likelihood, random_seed=asked.random_seed)
-    there = scatter(fitted.structure, fitted.posterior, fitted.runs, asked.larger, "point")
+    rng = np.random.default_rng(asked.random_seed)
+    parts = (fitted.structure, fitted.posterior, fitted.runs, asked.larger)
+    there = scatter(*parts, misfit_at_points(*parts, rng))
     family, runs = fitted.likelihood.family, len(asked.larger)
     observed = family.observed(asked.larger[asked.law.response].to_numpy())
     density = there.logpdf(observed).reshape(-1, runs)
-    draws = there.rvs(random_state=np.random.default_rng(asked.random_seed)).reshape(-1, runs)
+    draws = there.rvs(random_state=rng).reshape(-1, runs)
     return Predicted(
         draws=np.log(family.response(draws)),
         log_density=logsumexp(density, axis=0) - np.log(len(density)),

@@ -15,11 +15,18 @@ import xarray as xr
 
 from bayescale import allocation, diagnosis, prediction, sampling
 from bayescale.checking import check_runs
+from bayescale.clusters import FOUND, clusters_of
 from bayescale.diagnosis import Verdict
 from bayescale.errors import LawError
 from bayescale.flops import SIX_ND, Cost
 from bayescale.law import Law, Prior
-from bayescale.likelihood import Likelihood, LikelihoodFactory, default_likelihood, student_t
+from bayescale.likelihood import (
+    Likelihood,
+    LikelihoodFactory,
+    default_likelihood,
+    normal,
+    student_t,
+)
 from bayescale.model import Structure, build_model, observed_name, structure
 from bayescale.resampling import sample_carefully
 from bayescale.runs import read_runs
@@ -198,6 +205,7 @@ def fit(
     *,
     likelihood: LikelihoodFactory | None = None,
     priors: Mapping[str, Prior] | None = None,
+    clusters: str | None = FOUND,
     by: str | None = None,
     pool: Mapping[str, str] | str | None = None,
     draws: int = 1000,
@@ -221,6 +229,9 @@ def fit(
         where the runs are too few for it.
     priors : mapping of str to Prior, optional
         Replace priors of free or noise parameters, by name.
+    clusters : str, optional
+        Column of the runs that err together (`bayescale.clusters`); by default compute budgets,
+        where the runs were made at a few of them. None takes every run for itself.
     by : str, optional
         Column that groups the runs.
     pool : mapping of str to str, or str, optional
@@ -266,13 +277,16 @@ def fit(
     )
     _check_enough(settings)
     table, doubts = _read(law, runs)
-    chosen = likelihood or default_likelihood(law, len(table))
-    if likelihood is None and chosen is student_t:
+    together = clusters_of(law, table, clusters, by)
+    chosen = likelihood or default_likelihood(law, len(table), clustered=together is not None)
+    if likelihood is None and chosen in (student_t, normal):
         doubts.append(
             f"few runs ({len(table)}): they are taken to scatter alike everywhere, since a "
             "variance function needs more. Expect intervals that are somewhat too narrow."
         )
-    made = structure(law, chosen(law.inputs), table, priors=priors, by=by, pool=pool)
+    made = structure(
+        law, chosen(law.inputs), table, priors=priors, by=by, pool=pool, clusters=clusters
+    )
     drawn = sample_carefully(_sampler(sampler), made, table, settings)
     fitted = Fit(made, assemble(made, table, drawn, settings))
     return _finish(fitted, doubts, perf_counter() - begun, drawn.seconds)

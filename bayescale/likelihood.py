@@ -148,6 +148,24 @@ def student_t(inputs: tuple[str, ...]) -> Likelihood:
     )
 
 
+def _log_scale(
+    inputs: tuple[str, ...], design: Mapping[str, Array], sigma: Array, bend: Any
+) -> Array:
+    """Logarithm of the scale: a quadratic in the standardised log inputs."""
+    terms = [design[x] for x in inputs] + [design[x] * design[y] for x, y in _pairs(inputs)]
+    return sum((slope * term for slope, term in zip(bend, terms, strict=True)), np.log(sigma))
+
+
+def _pairs(inputs: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple(combinations_with_replacement(inputs, 2))
+
+
+def _bend(inputs: tuple[str, ...]) -> Prior:
+    """One standard deviation of an input changes the scale by a factor of about 1.6 or less."""
+    parts = (*inputs, *(f"{x}*{y}" for x, y in _pairs(inputs)))
+    return Prior(pm.Normal, mu=0.0, sigma=0.5, parts=parts)
+
+
 @cache
 def variance_function(inputs: tuple[str, ...]) -> Likelihood:
     """Student-t about the log of the law; its log scale is a quadratic in the log inputs.
@@ -155,45 +173,66 @@ def variance_function(inputs: tuple[str, ...]) -> Likelihood:
     Runs far from the balanced ratio of tokens to parameters scatter more. With one scale for all
     of them, that looks like heavy tails and makes intervals too narrow.
     """
-    pairs = tuple(combinations_with_replacement(inputs, 2))
 
     def scatter(
         expected: Array, design: Mapping[str, Array], sigma: Array, tail: Array, bend: Any
     ) -> dict[str, Array]:
-        terms = [design[x] for x in inputs] + [design[x] * design[y] for x, y in pairs]
-        log_scale = sum(
-            (slope * term for slope, term in zip(bend, terms, strict=True)), np.log(sigma)
-        )
-        return {"nu": _nu(tail), "mu": np.log(expected), "sigma": np.exp(log_scale)}
+        scale = np.exp(_log_scale(inputs, design, sigma, bend))
+        return {"nu": _nu(tail), "mu": np.log(expected), "sigma": scale}
 
-    # One standard deviation of an input changes the scale by a factor of about 1.6 or less.
-    shrunk = Prior(pm.Normal, mu=0.0, sigma=0.5, parts=(*inputs, *(f"{x}*{y}" for x, y in pairs)))
     return Likelihood(
         name="variance_function",
         title="Student-t on the log response, its log scale quadratic in the log inputs",
         family=LOG_STUDENT_T,
-        priors={"sigma": SIGMA, "tail": TAIL, "bend": shrunk},
+        priors={"sigma": SIGMA, "tail": TAIL, "bend": _bend(inputs)},
         derived={"nu": _nu},
         scatter=scatter,
     )
 
 
+@cache
+def normal_variance_function(inputs: tuple[str, ...]) -> Likelihood:
+    """Normal about the log of the law, with the scale of `variance_function`.
+
+    For clusters of runs: it lets their common misfit be integrated out. Heavy tails are nearly
+    always runs that scatter more somewhere, and the scale already says so.
+    """
+
+    def scatter(
+        expected: Array, design: Mapping[str, Array], sigma: Array, bend: Any
+    ) -> dict[str, Array]:
+        scale = np.exp(_log_scale(inputs, design, sigma, bend))
+        return {"mu": np.log(expected), "sigma": scale}
+
+    return Likelihood(
+        name="normal_variance_function",
+        title="Normal on the log response, its log scale quadratic in the log inputs",
+        family=LOG_NORMAL,
+        priors={"sigma": SIGMA, "bend": _bend(inputs)},
+        scatter=scatter,
+    )
+
+
 LIKELIHOODS: dict[str, LikelihoodFactory] = {
+    "normal_variance_function": normal_variance_function,
     "variance_function": variance_function,
     "student_t": student_t,
     "normal": normal,
 }
 
 
-def default_likelihood(law: Law, runs: int) -> LikelihoodFactory:
-    """`variance_function`, or `student_t` where the runs are too few to learn a scale's shape.
+def default_likelihood(law: Law, runs: int, *, clustered: bool = False) -> LikelihoodFactory:
+    """A variance function, or one scale where the runs are too few to learn a scale's shape.
 
     The rule: at least `RUNS_PER_TERM` runs for every number the model has, counting each part of
-    the law's and the likelihood's parameters.
+    the law's and the likelihood's parameters. Clustered runs scatter normally, others as Student-t.
     """
-    priors = [*law.priors.values(), *variance_function(law.inputs).priors.values()]
+    varying, alike = (
+        (normal_variance_function, normal) if clustered else (variance_function, student_t)
+    )
+    priors = [*law.priors.values(), *varying(law.inputs).priors.values()]
     numbers = sum(max(len(prior.parts), 1) for prior in priors)
-    return variance_function if runs >= RUNS_PER_TERM * numbers else student_t
+    return varying if runs >= RUNS_PER_TERM * numbers else alike
 
 
 def likelihood_named(name: str) -> LikelihoodFactory:

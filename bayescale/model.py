@@ -18,7 +18,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pymc as pm
+import pytensor.tensor as pt
 
+from bayescale.clusters import INDEX, TILT, Clusters, clusters_of, tilt
 from bayescale.errors import LawError
 from bayescale.flops import Array
 from bayescale.grouping import (
@@ -31,8 +33,11 @@ from bayescale.grouping import (
 )
 from bayescale.law import Law, Prior, Units, call
 from bayescale.likelihood import Likelihood
+from bayescale.marginal import log_marginal
 
 # Groups of one study rarely differ by more than a factor of two in an exponent.
+INDICES = (GROUP_INDEX, INDEX)
+
 BETWEEN = Prior(pm.HalfNormal, sigma=0.3)
 
 
@@ -52,6 +57,8 @@ class Structure:
         Its values, sorted.
     pool : tuple of (str, Pool)
         The parameters that are not shared.
+    clusters : Clusters, optional
+        Which runs err together.
     """
 
     law: Law
@@ -60,12 +67,21 @@ class Structure:
     by: str | None = None
     groups: tuple[str, ...] = ()
     pool: tuple[tuple[str, Pool], ...] = ()
+    clusters: Clusters | None = None
 
     @property
     def key(self) -> tuple[Any, ...]:
         """Equal for structures whose compiled models are interchangeable."""
         forms = tuple((name, prior.form) for name, prior in self.priors)
-        return (self.law, self.likelihood, forms, self.by, len(self.groups), self.pool)
+        own = (self.law, self.likelihood, forms, self.by, len(self.groups), self.pool)
+        if self.clusters is None or self.integrable:
+            return (*own, self.clusters is not None)
+        return (*own, len(self.clusters.labels))
+
+    @property
+    def integrable(self) -> bool:
+        """Whether the terms of clusters can be integrated out."""
+        return self.clusters is not None and self.likelihood.family.distribution is pm.Normal
 
     def pooling(self, name: str) -> Pool:
         """How parameter `name` behaves across groups."""
@@ -80,6 +96,7 @@ def structure(
     priors: Mapping[str, Prior] | None = None,
     by: str | None = None,
     pool: Mapping[str, str] | str | None = None,
+    clusters: str | None = None,
 ) -> Structure:
     """Put the choices of a fit together, and check that they agree.
 
@@ -90,7 +107,8 @@ def structure(
     DataError
         If the runs cannot be grouped by that column.
     """
-    own = {**law.priors, **likelihood.priors}
+    together = clusters_of(law, runs, clusters, by)
+    own = {**law.priors, **likelihood.priors, **(together.priors if together else {})}
     replaced = dict(priors or {})
     check_known("priors", replaced, own)
     for name, prior in replaced.items():
@@ -102,7 +120,7 @@ def structure(
     pools = pools_of(law, by, pool)
     groups = () if by is None else groups_of(law, likelihood, runs, by)
     table = tuple({**own, **replaced}.items())
-    return Structure(law, likelihood, table, by, groups, tuple(pools.items()))
+    return Structure(law, likelihood, table, by, groups, tuple(pools.items()), together)
 
 
 def units_of(law: Law, runs: pd.DataFrame) -> Units:
@@ -127,10 +145,34 @@ def model_data(made: Structure, runs: pd.DataFrame) -> dict[str, np.ndarray]:
     if made.by is not None:
         data[GROUP_INDEX] = group_index(made, runs)
         data["prior_between_sigma"] = BETWEEN.parameters["sigma"]
+    if made.clusters is not None:
+        data |= _cluster_data(made, runs)
     return {
-        name: np.asarray(value, dtype="int32" if name == GROUP_INDEX else "float64")
+        name: np.asarray(value, dtype="int32" if name in INDICES else "float64")
         for name, value in data.items()
     }
+
+
+def _cluster_data(made: Structure, runs: pd.DataFrame) -> dict[str, np.ndarray]:
+    index = made.clusters.index(runs)
+    place = tilt_of(made, runs)
+    return {INDEX: index} | ({} if place is None else {TILT: place})
+
+
+def tilt_of(
+    made: Structure, runs: pd.DataFrame, points: pd.DataFrame | None = None
+) -> np.ndarray | None:
+    """Where each run, or point, stands along the direction in which clusters tilt, if they do."""
+    if made.clusters is None or not made.clusters.tilted:
+        return None
+    units = units_of(made.law, runs)
+    known, there = (
+        None
+        if table is None
+        else design_of(made.law, {n: table[n].to_numpy() for n in made.law.inputs}, units)
+        for table in (runs, points)
+    )
+    return tilt(made.clusters, known, made.clusters.index(runs), there)
 
 
 def group_index(made: Structure, runs: pd.DataFrame) -> np.ndarray:
@@ -138,7 +180,7 @@ def group_index(made: Structure, runs: pd.DataFrame) -> np.ndarray:
     return pd.Index(made.groups).get_indexer(pd.Index(runs[made.by].map(str)))
 
 
-def build_model(made: Structure, runs: pd.DataFrame) -> pm.Model:
+def build_model(made: Structure, runs: pd.DataFrame, *, marginal: bool = False) -> pm.Model:
     """Make the PyMC model of a structure on a table of runs.
 
     Parameters
@@ -147,6 +189,9 @@ def build_model(made: Structure, runs: pd.DataFrame) -> pm.Model:
         From `structure`.
     runs : DataFrame
         Validated runs (`bayescale.runs`).
+    marginal : bool
+        Integrate the terms of clusters out, where the scatter is Normal: the same posterior of
+        everything else, in fewer dimensions (`bayescale.marginal`).
 
     Returns
     -------
@@ -167,13 +212,41 @@ def build_model(made: Structure, runs: pd.DataFrame) -> pm.Model:
         )
         design = design_of(law, data, _units(law, data))
         noise = {name: free[name] for name in likelihood.priors}
-        likelihood.family.distribution(
-            observed_name(made),
-            **likelihood.scatter(expected, design, **noise),
-            observed=data[OBSERVED],
-            dims="run",
-        )
+        integrated = marginal and made.integrable
+        if made.clusters is not None and not integrated:
+            expected = expected * pt.exp(_shared_misfit(made, data, free))
+        parameters = likelihood.scatter(expected, design, **noise)
+        if integrated:
+            pm.Potential("log_likelihood", _log_marginal(made, data, free, **parameters))
+        else:
+            likelihood.family.distribution(
+                observed_name(made), **parameters, observed=data[OBSERVED], dims="run"
+            )
     return model
+
+
+def _shared_misfit(made: Structure, data: Mapping[str, Any], free: Mapping[str, Any]) -> Any:
+    """How far each run's cluster lies off the law, on the logarithm; 0 for runs in no cluster."""
+    shifts = []
+    for name in made.clusters.terms:
+        effect = free[f"{name}_sd"] * pm.Normal(f"{name}_z", 0.0, 1.0, dims="cluster")
+        by_run = pt.concatenate([effect, pt.zeros(1)])[data[INDEX]]
+        shifts.append(by_run * data[TILT] if name == "tilt" else by_run)
+    return sum(shifts)
+
+
+def _log_marginal(
+    made: Structure, data: Mapping[str, Any], free: Mapping[str, Any], mu: Any, sigma: Any
+) -> Any:
+    residual = data[OBSERVED] - mu
+    return log_marginal(
+        residual,
+        sigma * pt.ones_like(residual),
+        data[INDEX],
+        data[TILT] if made.clusters.tilted else pt.zeros_like(residual),
+        free["offset_sd"],
+        free.get("tilt_sd", 0.0),
+    )
 
 
 def observed_name(made: Structure) -> str:
@@ -184,7 +257,9 @@ def observed_name(made: Structure) -> str:
 def coords_of(made: Structure) -> dict[str, Any]:
     """Coordinates of the groups, and of the parameters that have parts."""
     parts = {f"{name}_part": list(prior.parts) for name, prior in made.priors if prior.parts}
-    return parts if made.by is None else {made.by: list(made.groups), **parts}
+    clusters = {"cluster": list(made.clusters.labels)} if made.clusters else {}
+    groups = {made.by: list(made.groups)} if made.by else {}
+    return {**groups, **clusters, **parts}
 
 
 def design_of(law: Law, columns: Mapping[str, Array], units: Units) -> dict[str, Array]:
@@ -204,7 +279,7 @@ def _units(law: Law, data: Mapping[str, Any]) -> Units:
 
 
 def _register(made: Structure, data: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    along_runs = {*made.law.inputs, OBSERVED, GROUP_INDEX}
+    along_runs = {*made.law.inputs, OBSERVED, *INDICES, TILT}
     return {
         name: pm.Data(name, value, dims="run" if name in along_runs else None)
         for name, value in data.items()

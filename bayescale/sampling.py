@@ -29,6 +29,7 @@ from pytensor.link.numba.linker import NumbaLinker
 
 from bayescale.errors import ConvergenceError, LawError
 from bayescale.model import Structure, build_model, coords_of, model_data
+from bayescale.prediction import cluster_terms
 
 USUAL = 0.9
 """Acceptance aimed at: enough for most tables, at two thirds of the steps that 0.95 takes."""
@@ -93,7 +94,7 @@ def compiled_model(made: Structure, runs: pd.DataFrame) -> Compiled:
             del _COMPILED[next(iter(_COMPILED))]
         # With a C compiler at hand PyTensor would run it for every constant that it folds.
         with pytensor.config.change_flags(cxx=""):
-            _COMPILED[made.key] = compile_model(build_model(made, runs))
+            _COMPILED[made.key] = compile_model(build_model(made, runs, marginal=True))
     return _COMPILED[made.key]
 
 
@@ -251,9 +252,12 @@ def sample(made: Structure, runs: pd.DataFrame, settings: Settings) -> Sampled:
         for (name, dims), value in zip(compiled.dims.items(), values, strict=True)
     }
     coords = {"chain": points["chain"].data, "draw": points["draw"].data, **coords_of(made)}
+    draws = xr.Dataset(posterior, coords=_used(posterior, coords))
+    if made.integrable:
+        draws = draws.assign(cluster_terms(made, draws, runs, settings.random_seed))
     seconds = {"compile": ready - begun, "sample": perf_counter() - ready}
     return Sampled(
-        posterior=xr.Dataset(posterior, coords=_used(posterior, coords)),
+        posterior=draws,
         sample_stats=tree["sample_stats"].to_dataset(),
         seconds=seconds,
         library=f"nutpie {version('nutpie')}",

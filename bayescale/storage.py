@@ -16,6 +16,7 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
+from bayescale.clusters import clusters_of
 from bayescale.errors import DataError, LawError
 from bayescale.fitting import Fit
 from bayescale.grouping import Pool
@@ -23,6 +24,7 @@ from bayescale.law import Law, Prior
 from bayescale.likelihood import LIKELIHOODS, LikelihoodFactory
 from bayescale.model import Structure
 from bayescale.runs import digest
+from bayescale.trees import runs_of
 
 FORMAT = 1
 SUFFIXES = (".zarr", ".nc")
@@ -220,7 +222,8 @@ def _check_whole(fit: Fit) -> None:
 
 def _structure(tree: xr.DataTree, law: Law, likelihood: Any) -> Structure:
     by = tree.attrs["by"] or None
-    own = {**law.priors, **likelihood.priors}
+    clusters = clusters_of(law, runs_of(tree), tree.attrs["clusters"] or None, by)
+    own = {**law.priors, **likelihood.priors, **(clusters.priors if clusters else {})}
     saved = json.loads(tree.attrs["priors"])
     if set(saved) != set(own):
         raise DataError(
@@ -234,6 +237,7 @@ def _structure(tree: xr.DataTree, law: Law, likelihood: Any) -> Structure:
         by=by,
         groups=tuple(map(str, tree["posterior"].to_dataset()[by].to_numpy())) if by else (),
         pool=tuple((name, Pool(kind)) for name, kind in json.loads(tree.attrs["pool"]).items()),
+        clusters=clusters,
     )
 
 

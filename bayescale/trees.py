@@ -66,7 +66,7 @@ def predictive_groups(
     made: Structure, posterior: xr.Dataset, runs: pd.DataFrame, seed: int
 ) -> dict[str, Any]:
     """What the posterior predicts at the runs, on the scale on which they were observed."""
-    distribution = prediction.scatter(made, posterior, runs, runs, "run")
+    distribution = prediction.scatter_at_runs(made, posterior, runs)
     expected = prediction.expected_response(made, posterior, runs, "run")
     rng = np.random.default_rng(seed)
     draws = expected.copy(data=distribution.rvs(size=expected.shape, random_state=rng))
@@ -120,6 +120,7 @@ def _provenance(
         "likelihood": made.likelihood.name,
         "priors": json.dumps(priors),
         "by": made.by or "",
+        "clusters": made.clusters.saved if made.clusters else "",
         "pool": json.dumps(dict(made.pool)),
         "random_seed": settings.random_seed,
         "target_accept": drawn.target_accept,

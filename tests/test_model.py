@@ -13,6 +13,7 @@ from bayescale.likelihood import (
     default_likelihood,
     likelihood_named,
     normal,
+    normal_variance_function,
     student_t,
     variance_function,
 )
@@ -167,6 +168,9 @@ def test_few_runs_get_one_scale() -> None:
     enough = RUNS_PER_TERM * 13
     assert default_likelihood(CHINCHILLA, enough) is variance_function
     assert default_likelihood(CHINCHILLA, enough - 1) is student_t
+    # Clustered ones scatter normally, with one parameter less.
+    assert default_likelihood(CHINCHILLA, enough - 2, clustered=True) is normal_variance_function
+    assert default_likelihood(CHINCHILLA, enough - 3, clustered=True) is normal
 
 
 def test_unknown_likelihoods_are_refused() -> None:
