@@ -12,10 +12,11 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["datasets", "flops", "likelihood", "models", "plots"],
+    submodules=["datasets", "flops", "likelihood", "models", "plots", "simulators"],
     submod_attrs={
         "allocation": ["optimum"],
         "backtesting": ["Backtest", "backtest"],
+        "calibration": ["Calibration", "calibrate"],
         "diagnosis": ["Verdict"],
         "errors": ["BayescaleError", "ConvergenceError", "DataError", "LawError"],
         "fitting": ["Fit", "fit"],

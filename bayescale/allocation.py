@@ -11,9 +11,9 @@ import numpy as np
 import xarray as xr
 
 from bayescale.errors import DataError, LawError
+from bayescale.extrapolation import decades_past, sizes
 from bayescale.flops import SIX_ND, Cost
 from bayescale.law import Law, call
-from bayescale.prediction import decades_beyond
 
 if TYPE_CHECKING:
     from bayescale.fitting import Fit
@@ -41,7 +41,9 @@ def optimum(fit: "Fit", flops: Any, *, cost: Cost = SIX_ND) -> xr.Dataset:
     Dataset
         ``N_opt`` (parameters), ``D_opt`` (tokens), ``tokens_per_param`` and ``L_opt`` (the law's
         response there), each (chain, draw, budget), with the budgets in FLOP as coordinate
-        ``budget`` and ``decades_beyond_runs`` (budget) beside it.
+        ``budget`` and ``decades_beyond_runs`` (budget) beside it. Beyond the runs they are moved by
+        as much as laws are wrong there (`bayescale.extrapolation`); ``law_N_opt`` and
+        ``law_L_opt`` are what the law alone says.
 
     Raises
     ------
@@ -54,19 +56,25 @@ def optimum(fit: "Fit", flops: Any, *, cost: Cost = SIX_ND) -> xr.Dataset:
     budgets = checked_budgets(law, flops)
     budget = xr.DataArray(budgets, dims="budget", coords={"budget": budgets})
     coefficients = {name: fit.posterior[name] for name in law.coefficient_names}
-    params = optimal_params(law, coefficients, budget, cost)
+    past = decades_past(budgets, sizes(law, fit.runs, cost))
+    beyond = xr.DataArray(past, dims="budget", coords={"budget": budgets})
+    alone = optimal_params(law, coefficients, budget, cost)
+    loss = law.formula(params=alone, tokens=cost.tokens(alone, budget), **coefficients)
+    params = alone * np.exp(fit.extrapolation["split_drift"] * beyond)
     tokens = cost.tokens(params, budget)
     found = {
         "N_opt": params,
         "D_opt": tokens,
         "tokens_per_param": tokens / params,
-        "L_opt": law.formula(params=params, tokens=tokens, **coefficients),
+        "L_opt": loss * np.exp(fit.extrapolation["drift"] * beyond),
+        "law_N_opt": alone,
+        "law_L_opt": loss,
     }
     first = [dim for dim in ("chain", "draw") if dim in params.dims]
     answer = xr.Dataset(found).transpose(*first, ..., "budget")
-    return answer.assign_coords(
-        decades_beyond_runs=("budget", decades_beyond(budgets, fit.runs, cost))
-    ).assign_attrs(law=law.name, cost=cost.name)
+    return answer.assign_coords(decades_beyond_runs=beyond).assign_attrs(
+        law=law.name, cost=cost.name
+    )
 
 
 def checked_budgets(law: Law, flops: Any) -> np.ndarray:

@@ -71,13 +71,18 @@ class Question:
 
 
 def _posterior(asked: Question) -> Predicted:
+    from bayescale.extrapolation import decades_beyond
     from bayescale.fitting import fit
-    from bayescale.prediction import misfit_at_points, scatter
+    from bayescale.flops import SIX_ND
+    from bayescale.misfit import misfit_at_points
+    from bayescale.prediction import scatter
 
     fitted = fit(asked.law, asked.known, likelihood=asked.likelihood, random_seed=asked.random_seed)
-    rng = np.random.default_rng(asked.random_seed)
     parts = (fitted.structure, fitted.posterior, fitted.runs, asked.larger)
-    there = scatter(*parts, misfit_at_points(*parts, rng))
+    rng = np.random.default_rng(asked.random_seed)
+    far = decades_beyond(asked.law, asked.larger, fitted.runs, SIX_ND)
+    drift = fitted.extrapolation["drift"] * xr.DataArray(far, dims="point")
+    there = scatter(*parts, misfit_at_points(*parts, rng) + drift)
     family, runs = fitted.likelihood.family, len(asked.larger)
     observed = family.observed(asked.larger[asked.law.response].to_numpy())
     density = there.logpdf(observed).reshape(-1, runs)

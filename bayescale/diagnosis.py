@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.prediction import SAMPLE_DIMS
+from bayescale.draws import SAMPLE_DIMS
 
 R_HAT = 1.01
 ESS = 400
@@ -65,27 +65,27 @@ def convergence(posterior: xr.Dataset, sample_stats: xr.Dataset, loo: xr.Dataset
     )
 
 
-def mixed(posterior: xr.Dataset) -> bool:
+def mixed(posterior: xr.Dataset, *, r_hat: float = R_HAT, ess: float = ESS) -> bool:
     """Whether chains agree and there are draws enough, by R-hat and effective sample size."""
-    return not any(_mixing(posterior))
+    return not any(_mixing(posterior, r_hat, ess))
 
 
-def _mixing(posterior: xr.Dataset) -> Iterator[str]:
+def _mixing(posterior: xr.Dataset, most: float = R_HAT, fewest: float = ESS) -> Iterator[str]:
     import arviz_stats
 
     with np.errstate(invalid="ignore", divide="ignore"):  # draws that never move
         table = arviz_stats.summary(posterior, kind="diagnostics", round_to="none")
     r_hat, ess = table["r_hat"], table[["ess_bulk", "ess_tail"]].min(axis=1)
-    if posterior.sizes["chain"] > 1 and not (r_hat <= R_HAT).all():
+    if posterior.sizes["chain"] > 1 and not (r_hat <= most).all():
         worst = r_hat.idxmax(skipna=True) if r_hat.notna().any() else r_hat.index[0]
         yield (
-            f"r_hat of {worst} is {r_hat[worst]:.3f}, above {R_HAT}: the chains disagree. "
+            f"r_hat of {worst} is {r_hat[worst]:.3f}, above {most}: the chains disagree. "
             "Tune longer, or give priors that rule out what the runs cannot tell."
         )
-    if not (ess >= ESS).all():
+    if not (ess >= fewest).all():
         worst = ess.idxmin()
         yield (
-            f"ess of {worst} is {ess[worst]:.0f}, below {ESS}: its interval is noisy. Draw more."
+            f"ess of {worst} is {ess[worst]:.0f}, below {fewest}: its interval is noisy. Draw more."
         )
 
 

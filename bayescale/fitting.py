@@ -82,6 +82,11 @@ class Fit:
         """Log likelihood of each run at each draw, (chain, draw, run)."""
         return self.tree["log_likelihood"].to_dataset()[observed_name(self.structure)]
 
+    @cached_property
+    def extrapolation(self) -> xr.Dataset:
+        """How wrong the law is a decade beyond the runs; see `bayescale.extrapolation`."""
+        return self.tree["extrapolation"].to_dataset()
+
     @property
     def model(self) -> pm.Model:
         """The PyMC model, made anew from law, likelihood and runs."""
@@ -159,6 +164,12 @@ class Fit:
     def optimum(self, flops: Any, *, cost: Cost = SIX_ND) -> xr.Dataset:
         """Best split of compute budgets; see `bayescale.allocation.optimum`."""
         return allocation.optimum(self, flops, cost=cost)
+
+    def roll_forward(self, **options: Any) -> "Fit":
+        """The fit with its extrapolation updated by its own runs; `bayescale.rolling`."""
+        from bayescale.rolling import roll_forward
+
+        return roll_forward(self, **options)
 
     def with_prior(self, draws: int = 500, *, random_seed: int | None = None) -> "Fit":
         """The fit with ``prior`` and ``prior_predictive`` in its tree, for ArviZ's plots of them.

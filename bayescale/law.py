@@ -15,9 +15,10 @@ The records check themselves when they are made.
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -231,6 +232,10 @@ class Law:
         Range over which the law was measured by those who proposed it.
     reference : str
         Paper and equation.
+    tau, split_tau : Prior, optional
+        How wrong the law is a decade beyond its runs: standard deviation of the log response, and
+        of the log of the optimal params (`bayescale.extrapolation`). Where it was not measured, a
+        prior for laws in general is taken.
 
     Raises
     ------
@@ -250,6 +255,8 @@ class Law:
     optimal_params: Callable[..., Array] | None = None
     claims: tuple[Claim, ...] = ()
     domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    tau: Prior | None = None
+    split_tau: Prior | None = None
 
     def __post_init__(self) -> None:
         _check_formula(self)
@@ -267,6 +274,20 @@ class Law:
     def __repr__(self) -> str:
         return f"Law({self.name!r}: {self.title})"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Arrive in another process as the one object that stands for this law there.
+
+        Compiled models are kept by the law they are of: a law that came anew with every task would
+        be compiled with every task.
+        """
+        from bayescale.models import LAWS, law_named
+
+        if LAWS.get(self.name) is self:
+            return law_named, (self.name,)
+        token = _TOKENS.setdefault(id(self), uuid4().hex)
+        _ARRIVED[token] = self  # which also keeps the id from being given to another law
+        return _arrived, (token, {f.name: getattr(self, f.name) for f in fields(self)})
+
     @property
     def coefficient_names(self) -> tuple[str, ...]:
         """The coefficients, in the order of the formula."""
@@ -275,6 +296,17 @@ class Law:
     def derive(self, coefficients: Mapping[str, Array]) -> dict[str, Array]:
         """Every derived quantity, from coefficients of any array kind."""
         return {name: call(function, coefficients) for name, function in self.derived.items()}
+
+
+_TOKENS: dict[int, str] = {}
+_ARRIVED: dict[str, Law] = {}
+
+
+def _arrived(token: str, said: Mapping[str, Any]) -> Law:
+    """The law of a token, made when it first comes to this process."""
+    if token not in _ARRIVED:
+        _ARRIVED[token] = Law(**said)
+    return _ARRIVED[token]
 
 
 def arguments(function: Callable[..., Any]) -> tuple[str, ...]:

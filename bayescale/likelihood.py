@@ -26,6 +26,10 @@ from bayescale.law import Law, Prior
 RUNS_PER_TERM = 2
 """A variance function is fitted when there are this many runs for every parameter of the model."""
 
+COMMON = 1 / 3
+"""Share of the usual scale that every run has. With none, runs in a corner of the table can get a
+scale of next to nothing, and the law then goes through them."""
+
 
 def _scipy_student_t(nu: Array, mu: Array, sigma: Array) -> Any:
     from scipy import stats
@@ -148,12 +152,11 @@ def student_t(inputs: tuple[str, ...]) -> Likelihood:
     )
 
 
-def _log_scale(
-    inputs: tuple[str, ...], design: Mapping[str, Array], sigma: Array, bend: Any
-) -> Array:
-    """Logarithm of the scale: a quadratic in the standardised log inputs."""
+def _scale(inputs: tuple[str, ...], design: Mapping[str, Array], sigma: Array, bend: Any) -> Array:
+    """The scale: a common part, and one whose log is a quadratic in the standardised log inputs."""
     terms = [design[x] for x in inputs] + [design[x] * design[y] for x, y in _pairs(inputs)]
-    return sum((slope * term for slope, term in zip(bend, terms, strict=True)), np.log(sigma))
+    quadratic: Array = sum(slope * term for slope, term in zip(bend, terms, strict=True))
+    return sigma * (COMMON + (1 - COMMON) * np.exp(quadratic))
 
 
 def _pairs(inputs: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
@@ -177,7 +180,7 @@ def variance_function(inputs: tuple[str, ...]) -> Likelihood:
     def scatter(
         expected: Array, design: Mapping[str, Array], sigma: Array, tail: Array, bend: Any
     ) -> dict[str, Array]:
-        scale = np.exp(_log_scale(inputs, design, sigma, bend))
+        scale = _scale(inputs, design, sigma, bend)
         return {"nu": _nu(tail), "mu": np.log(expected), "sigma": scale}
 
     return Likelihood(
@@ -201,7 +204,7 @@ def normal_variance_function(inputs: tuple[str, ...]) -> Likelihood:
     def scatter(
         expected: Array, design: Mapping[str, Array], sigma: Array, bend: Any
     ) -> dict[str, Array]:
-        scale = np.exp(_log_scale(inputs, design, sigma, bend))
+        scale = _scale(inputs, design, sigma, bend)
         return {"mu": np.log(expected), "sigma": scale}
 
     return Likelihood(

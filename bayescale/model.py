@@ -59,6 +59,8 @@ class Structure:
         The parameters that are not shared.
     clusters : Clusters, optional
         Which runs err together.
+    units : Units, optional
+        What free parameters are measured in; by default those of the runs (`units_of`).
     """
 
     law: Law
@@ -68,6 +70,7 @@ class Structure:
     groups: tuple[str, ...] = ()
     pool: tuple[tuple[str, Pool], ...] = ()
     clusters: Clusters | None = None
+    units: Units | None = None
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -123,6 +126,11 @@ def structure(
     return Structure(law, likelihood, table, by, groups, tuple(pools.items()), together)
 
 
+def units_for(made: Structure, runs: pd.DataFrame) -> Units:
+    """What free parameters are measured in."""
+    return made.units or units_of(made.law, runs)
+
+
 def units_of(law: Law, runs: pd.DataFrame) -> Units:
     """Geometric means and log standard deviations of the runs a law is fitted to."""
     logs = {name: np.log(runs[name].to_numpy()) for name in (*law.inputs, law.response)}
@@ -135,7 +143,7 @@ def units_of(law: Law, runs: pd.DataFrame) -> Units:
 def model_data(made: Structure, runs: pd.DataFrame) -> dict[str, np.ndarray]:
     """Every number that enters a model, by the name of its `pm.Data`."""
     law, family = made.law, made.likelihood.family
-    units = units_of(law, runs)
+    units = units_for(made, runs)
     data: dict[str, Array] = {name: runs[name].to_numpy() for name in law.inputs}
     data[OBSERVED] = family.observed(runs[law.response].to_numpy())
     data |= {f"pivot_{name}": value for name, value in units.pivot.items()}
@@ -165,7 +173,7 @@ def tilt_of(
     """Where each run, or point, stands along the direction in which clusters tilt, if they do."""
     if made.clusters is None or not made.clusters.tilted:
         return None
-    units = units_of(made.law, runs)
+    units = units_for(made, runs)
     known, there = (
         None
         if table is None

@@ -17,9 +17,9 @@ from rich.table import Table
 from bayescale import datasets
 from bayescale.diagnosis import HONEST, interval, interval_kind, interval_names
 from bayescale.display import heading, printed, remarks
+from bayescale.draws import SAMPLE_DIMS
 from bayescale.fitting import Fit
 from bayescale.law import Law
-from bayescale.prediction import SAMPLE_DIMS
 
 JSON_COLUMNS = ("mean", "sd", "lower", "upper", "honesty", "ess_bulk", "r_hat")
 QUANTITIES = {

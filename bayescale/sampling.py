@@ -28,8 +28,8 @@ from pytensor.graph.replace import clone_replace, vectorize_graph
 from pytensor.link.numba.linker import NumbaLinker
 
 from bayescale.errors import ConvergenceError, LawError
+from bayescale.misfit import cluster_terms
 from bayescale.model import Structure, build_model, coords_of, model_data
-from bayescale.prediction import cluster_terms
 
 USUAL = 0.9
 """Acceptance aimed at: enough for most tables, at two thirds of the steps that 0.95 takes."""

@@ -30,7 +30,7 @@ FORMAT = 1
 SUFFIXES = (".zarr", ".nc")
 GROUPS = (
     *("posterior", "sample_stats", "log_likelihood", "observed_data", "constant_data"),
-    *("loo", "runs"),
+    *("extrapolation", "loo", "runs"),
 )
 
 

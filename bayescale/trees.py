@@ -14,7 +14,8 @@ import pandas as pd
 import pymc as pm
 import xarray as xr
 
-from bayescale import diagnosis, prediction
+from bayescale import diagnosis, extrapolation, prediction
+from bayescale.draws import SAMPLE_DIMS, expected_response, quantities
 from bayescale.files import is_real
 from bayescale.model import Structure, build_model, observed_name
 from bayescale.runs import digest
@@ -25,19 +26,22 @@ def assemble(
     made: Structure, runs: pd.DataFrame, drawn: Sampled, settings: Settings
 ) -> xr.DataTree:
     """Put draws, what follows from them, runs and provenance into one tree."""
-    posterior = prediction.quantities(made, runs, drawn.posterior)
+    posterior = quantities(made, runs, drawn.posterior)
     log_likelihood = prediction.log_likelihood(made, posterior, runs)
     along = np.arange(len(runs))
     observed = made.likelihood.family.observed(runs[made.law.response].to_numpy())
     inputs = {name: ("run", runs[name].to_numpy()) for name in made.law.inputs}
     groups = {
         "posterior": posterior.assign_attrs(
-            inference_library=drawn.library, sample_dims=list(prediction.SAMPLE_DIMS)
+            inference_library=drawn.library, sample_dims=list(SAMPLE_DIMS)
         ),
         "sample_stats": drawn.sample_stats,
         "log_likelihood": log_likelihood,
         "observed_data": xr.Dataset({observed_name(made): ("run", observed)}, {"run": along}),
         "constant_data": xr.Dataset(inputs, {"run": along}),
+        "extrapolation": extrapolation.drawn(
+            made.law, settings.chains, settings.draws, settings.random_seed
+        ),
         "loo": diagnosis.leave_one_out(drawn.posterior, log_likelihood),
         "runs": _as_dataset(runs),
     }
@@ -57,7 +61,7 @@ def prior_groups(made: Structure, runs: pd.DataFrame, draws: int, seed: int) -> 
     free = drawn["prior"].to_dataset()
     named = [name for name in free if name in dict(made.priors) or name not in derived]
     return {
-        "prior": prediction.quantities(made, runs, free[named]),
+        "prior": quantities(made, runs, free[named]),
         "prior_predictive": drawn["prior_predictive"].to_dataset(),
     }
 
@@ -67,7 +71,7 @@ def predictive_groups(
 ) -> dict[str, Any]:
     """What the posterior predicts at the runs, on the scale on which they were observed."""
     distribution = prediction.scatter_at_runs(made, posterior, runs)
-    expected = prediction.expected_response(made, posterior, runs, "run")
+    expected = expected_response(made, posterior, runs, "run")
     rng = np.random.default_rng(seed)
     draws = expected.copy(data=distribution.rvs(size=expected.shape, random_state=rng))
     named = draws.assign_coords(run=np.arange(len(runs)))

@@ -9,8 +9,9 @@ import xarray as xr
 from measuring import machine, print_rows
 
 import bayescale as bs
+from bayescale.draws import SAMPLE_DIMS, expected_response
 from bayescale.fitting import Fit
-from bayescale.prediction import SAMPLE_DIMS, expected_response, scatter
+from bayescale.prediction import scatter
 
 SEED = 1
 COVERAGES = (0.5, 0.8, 0.9, 0.95)

@@ -9,7 +9,7 @@ from bayescale.errors import LawError
 from bayescale.law import Law
 from bayescale.models.chinchilla import CHINCHILLA
 from bayescale.models.coupled import COUPLED
-from bayescale.models.kaplan import KAPLAN_ND
+from bayescale.models.kaplan import KAPLAN_FLOOR, KAPLAN_ND
 from bayescale.models.power_law import (
     HENIGHAN_LOSS_C,
     HENIGHAN_LOSS_N,
@@ -26,6 +26,7 @@ LAWS: dict[str, Law] = {
         COUPLED,
         CHINCHILLA,
         KAPLAN_ND,
+        KAPLAN_FLOOR,
         POWER_LAW_CONSTANT,
         POWER_LAW,
         KAPLAN_N,

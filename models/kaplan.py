@@ -16,8 +16,10 @@ Source: Kaplan et al. (2020), arXiv:2001.08361, eq. 1.5 and table 2. The constan
 single-variable laws are not those of the joint fit.
 
 It has no irreducible loss, so it is too optimistic far beyond the runs, and it needs small data as
-well as small models. :mod:`bayescale.models.coupled` contains it (:math:`\kappa = \alpha_D`,
-:math:`E = 0`).
+well as small models. ``kaplan_floor`` is the same with an irreducible loss :math:`E` added to it;
+``share`` then has a third part for it, the other two being those of the bracket. Nobody published
+coefficients of that. :mod:`bayescale.models.coupled` contains both (:math:`\kappa = \alpha_D`; and
+:math:`E = 0` without a floor).
 """
 
 from collections.abc import Sequence
@@ -27,7 +29,7 @@ import pymc as pm
 
 from bayescale.flops import Array
 from bayescale.law import Claim, Law, Prior, Units
-from bayescale.models import coupled
+from bayescale.models import chinchilla, coupled
 
 
 def loss(
@@ -77,6 +79,32 @@ def data_exponent(alpha_N: Array, alpha_D: Array) -> Array:
     return alpha_N / alpha_D
 
 
+def floored_loss(
+    params: Array,
+    tokens: Array,
+    E: Array,
+    N_c: Array,
+    D_c: Array,
+    alpha_N: Array,
+    alpha_D: Array,
+) -> Array:
+    """The same on top of an irreducible loss."""
+    return E + loss(params, tokens, N_c, D_c, alpha_N, alpha_D)
+
+
+def floored_coefficients(
+    units: Units, level: Array, share: Sequence[Array], ratio: Array, alpha_D: Array
+) -> dict[str, Array]:
+    """Take the irreducible share off the loss at the pivot, and split the rest as without it."""
+    irreducible, from_model, from_data = share
+    reducible = from_model + from_data
+    inner = (from_model / reducible, from_data / reducible)
+    return {
+        "E": level * units.pivot["loss"] * irreducible,
+        **coefficients(units, level * reducible, inner, ratio, alpha_D),
+    }
+
+
 KAPLAN_ND = Law(
     name="kaplan_nd",
     title="Kaplan: loss from parameters and tokens, nested, without a floor",
@@ -103,4 +131,25 @@ KAPLAN_ND = Law(
         ),
     ),
     reference="Kaplan et al. (2020), arXiv:2001.08361, eq. 1.5",
+)
+
+KAPLAN_FLOOR = Law(
+    name="kaplan_floor",
+    title="Kaplan with a floor: loss from parameters and tokens, nested, plus an irreducible loss",
+    formula=floored_loss,
+    inputs=("params", "tokens"),
+    priors={
+        "level": chinchilla.PRIORS["level"],
+        "share": chinchilla.PRIORS["share"],
+        # alpha_N over alpha_D, for which there is no reason to be above or below 1: 95% within 0.55
+        # to 1.8.
+        "ratio": Prior(pm.LogNormal, mu=0.0, sigma=0.3),
+        # An exponent of the reducible loss, as in the other laws with a floor.
+        "alpha_D": chinchilla.PRIORS["beta"],
+    },
+    coefficients=floored_coefficients,
+    derived={"a": params_exponent, "data_exponent": data_exponent},
+    optimal_params=optimal_params,
+    domain=chinchilla.CHINCHILLA.domain,
+    reference="Kaplan et al. (2020), arXiv:2001.08361, eq. 1.5, with a floor added",
 )

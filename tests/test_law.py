@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pymc as pm
 import pytest
 
 from bayescale.errors import LawError
 from bayescale.law import Claim, Law, Prior, Units
+from bayescale.models import LAWS
 
 
 def line(x: float, A: float, alpha: float) -> float:
@@ -125,3 +128,18 @@ def test_records_cannot_be_changed() -> None:
         law().name = "other"
     with pytest.raises(TypeError):
         PRIORS["level"].parameters["mu"] = 1.0
+
+
+def test_a_registered_law_arrives_as_itself() -> None:
+    make, said = LAWS["coupled"].__reduce__()
+    assert make(*said) is LAWS["coupled"]
+
+
+def test_a_law_of_ones_own_arrives_once() -> None:
+    own = replace(LAWS["power_law"], name="own")
+    make, (token, said) = own.__reduce__()
+    assert make(token, said) is own
+    there = make("as in another process", said)
+    assert there is not own
+    assert there.name == "own"
+    assert make("as in another process", said) is there

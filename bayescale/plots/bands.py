@@ -5,7 +5,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from bayescale.diagnosis import interval_kind
-from bayescale.prediction import SAMPLE_DIMS
+from bayescale.draws import SAMPLE_DIMS
 
 HALF = 0.5
 """Mass of the inner band."""

@@ -9,12 +9,12 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from bayescale.diagnosis import interval_kind
+from bayescale.draws import SAMPLE_DIMS
 from bayescale.errors import DataError
 from bayescale.plots.bands import HALF, draw_band, draw_curve, interval_label
 from bayescale.plots.groups import by_group
 from bayescale.plots.labels import mark_beyond, plain_ticks, put_legend, quantity_label
 from bayescale.plots.palette import GREY
-from bayescale.prediction import SAMPLE_DIMS
 
 if TYPE_CHECKING:
     from bayescale.fitting import Fit

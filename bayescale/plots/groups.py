@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import xarray as xr
 
+from bayescale.draws import SAMPLE_DIMS
 from bayescale.errors import DataError
 from bayescale.plots.palette import BLUE, CATEGORIES
-from bayescale.prediction import SAMPLE_DIMS
 
 
 def by_group[Draws: (xr.DataArray, xr.Dataset)](

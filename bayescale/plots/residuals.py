@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from bayescale.draws import SAMPLE_DIMS
 from bayescale.errors import DataError
 from bayescale.plots.labels import put_legend, quantity_label
 from bayescale.plots.palette import BLACK, GREY, SKY, VERMILION
-from bayescale.prediction import SAMPLE_DIMS
 
 if TYPE_CHECKING:
     from bayescale.fitting import Fit

@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 
 from bayescale.diagnosis import interval_kind
+from bayescale.draws import SAMPLE_DIMS, expected_response
 from bayescale.errors import DataError, LawError
 from bayescale.flops import SIX_ND
 from bayescale.plots.bands import draw_band, draw_curve, interval_label
 from bayescale.plots.labels import mark_beyond, plain_ticks, put_legend, quantity_label
 from bayescale.plots.palette import BLACK, BLUE, SKY, compute_colours
-from bayescale.prediction import SAMPLE_DIMS, expected_response
 
 if TYPE_CHECKING:
     from bayescale.fitting import Fit

@@ -47,6 +47,16 @@ def test_coupled_with_kappa_beta_and_no_floor_is_kaplan() -> None:
     )
 
 
+def test_coupled_with_kappa_beta_is_kaplan_with_a_floor() -> None:
+    known = dict(KAPLAN_ND.claims[0].values)
+    inner = kaplan.as_coupled(**known)
+    assert_allclose(
+        coupled.loss(PARAMS, TOKENS, E=1.5, **inner),
+        kaplan.floored_loss(PARAMS, TOKENS, E=1.5, **known),
+        rtol=1e-12,
+    )
+
+
 def rounding(label: str, flops: float) -> float:
     """Relative change of the optimal params when the exponents move by half a printed digit."""
     known = values(label)

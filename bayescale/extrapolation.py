@@ -1,0 +1,132 @@
+"""How wrong a law is beyond its runs, and what that does to predictions.
+
+No law is exactly true, and its misfit grows with distance. At d decades of compute beyond the
+runs, the log of the expected response is off by ``drift * d``, and the log of the optimal params
+by ``split_drift * d``:
+
+    drift ~ Normal(0, tau),   split_drift ~ Normal(0, split_tau)
+
+one of each for a study. Their standard deviations have priors that public studies taught (the
+back-tests in ``studies/extrapolation``), and a study's own runs can be asked as well: fitted below
+a cut, a law shows above it what its drift is there (`misfit_slope`). A misfit that depends on
+compute alone moves no optimum, hence a drift of its own for the split.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import xarray as xr
+
+from bayescale.draws import SAMPLE_DIMS, expected_response, scattered
+from bayescale.flops import SIX_ND, Array, Cost
+from bayescale.law import Law, Prior
+from bayescale.misfit import misfit_at_points
+from bayescale.model import Structure
+
+TAU = Prior(pm.LogNormal, mu=np.log(0.012), sigma=1.0)
+"""Standard deviation of the log response a decade beyond the runs, for laws not measured."""
+SPLIT_TAU = Prior(pm.LogNormal, mu=np.log(0.1), sigma=1.0)
+"""The same of the log of the optimal params."""
+
+PROPOSALS = 20
+"""Times as many draws of the prior are weighed as are kept."""
+
+
+def decades_beyond(law: Law, points: pd.DataFrame, runs: pd.DataFrame, cost: Cost) -> Array:
+    """How many powers of ten a point lies past the largest run; 0 within the runs."""
+    return decades_past(sizes(law, points, cost), sizes(law, runs, cost))
+
+
+def decades_past(size: Array, known: Array) -> Array:
+    """The same of sizes."""
+    return np.maximum(np.log10(size / known.max()), 0.0)
+
+
+def sizes(law: Law, table: pd.DataFrame, cost: Cost) -> Array:
+    """How large runs are: their compute.
+
+    For laws without params and tokens it is the product of their inputs.
+    """
+    if {"params", "tokens"} <= set(law.inputs):
+        return np.asarray(cost.flops(table["params"], table["tokens"]))
+    return np.asarray(table[list(law.inputs)].prod(axis=1))
+
+
+def drawn(law: Law, chains: int, draws: int, random_seed: int) -> xr.Dataset:
+    """One drift a draw: ``tau, drift, split_tau, split_drift``, each (chain, draw)."""
+    rng = np.random.default_rng(random_seed)
+    size = (chains, draws)
+    found = {}
+    for name, prior in (("", law.tau or TAU), ("split_", law.split_tau or SPLIT_TAU)):
+        scale = from_prior(prior, size, rng)
+        found[f"{name}tau"] = (SAMPLE_DIMS, scale)
+        found[f"{name}drift"] = (SAMPLE_DIMS, scale * rng.standard_normal(size))
+    return xr.Dataset(found)
+
+
+def from_prior(prior: Prior, size: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Draws of a prior."""
+    variable = prior.distribution.dist(**prior.parameters, size=size)
+    return np.asarray(pm.draw(variable, random_seed=rng, mode="FAST_COMPILE"))
+
+
+def misfit_slope(
+    made: Structure, posterior: xr.Dataset, known: pd.DataFrame, larger: pd.DataFrame, seed: int
+) -> tuple[float, float]:
+    """Drift that larger runs show of a law fitted to the others, and its variance.
+
+    Parameters
+    ----------
+    made, posterior, known
+        A fit and its runs.
+    larger : DataFrame
+        Runs beyond them.
+    seed : int
+        For draws of clusters that are new.
+
+    Returns
+    -------
+    slope, variance : float
+        Weighted least squares of the log error on decades beyond, with the posterior predictive
+        covariance of all runs: what they tell about the drift once everything that the fit is
+        itself unsure of is allowed for.
+    """
+    decades = decades_beyond(made.law, larger, known, SIX_ND)
+    shift = misfit_at_points(made, posterior, known, larger, np.random.default_rng(seed))
+    scale = scattered(made, posterior, known, larger, "point")["sigma"]
+    own = np.broadcast_to(scale.mean({*scale.dims} - {"point"}), len(larger)) ** 2
+    expected = np.log(expected_response(made, posterior, larger, "point")) + shift
+    draws = expected.stack(sample=SAMPLE_DIMS).transpose("point", "sample").to_numpy()
+    return weighted_slope(np.log(larger[made.law.response].to_numpy()), draws, own, decades)
+
+
+def weighted_slope(
+    observed: Array, draws: Array, variance: Array, decades: Array
+) -> tuple[float, float]:
+    """Slope, against decades, of what was observed less what was predicted; and its variance.
+
+    Parameters
+    ----------
+    observed, variance, decades : (point,) array
+        Variances are those of the observations alone.
+    draws : (point, draw) array
+        Of what was predicted.
+    """
+    error = observed - np.median(draws, axis=1)
+    weighted = np.linalg.solve(np.atleast_2d(np.cov(draws)) + np.diag(variance), decades)
+    precision = decades @ weighted
+    return float(error @ weighted / precision), float(1 / precision)
+
+
+def updated(tau: Array, slopes: Iterable[tuple[float, float]], rng: np.random.Generator) -> Array:
+    """Draws of a prior, drawn again as the slopes of a study's own back-tests suggest.
+
+    The runs above one cut are among those above the next lower one, so all cuts together count as
+    one slope.
+    """
+    slope, variance = np.array(list(slopes)).T
+    spread = tau[:, None] ** 2 + variance
+    weight = np.exp(-0.5 * (np.log(spread) + slope**2 / spread).mean(axis=1))
+    return rng.choice(tau, size=len(tau) // PROPOSALS, p=weight / weight.sum())

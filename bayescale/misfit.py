@@ -1,0 +1,98 @@
+"""How far clusters of runs lie off the law, draw by draw.
+
+At the runs that is known from the posterior. A new point shares it if its cluster is one of the
+runs', and draws it anew otherwise.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.draws import SAMPLE_DIMS, parameters_of, scattered
+from bayescale.law import call
+from bayescale.marginal import recovered, sums_of
+from bayescale.model import Structure, tilt_of, units_for
+
+
+def misfit_at_runs(made: Structure, posterior: xr.Dataset, runs: pd.DataFrame) -> Any:
+    """How far the clusters of the runs lie off the law, on the logarithm; 0 without clusters."""
+    if made.clusters is None:
+        return 0.0
+    index = made.clusters.index(runs)
+    effects = {
+        term: _cluster_effect(posterior, term).isel(
+            cluster=xr.DataArray(index, dims="run"), drop=True
+        )
+        for term in made.clusters.terms
+    }
+    return _misfit(effects, tilt_of(made, runs), "run")
+
+
+def misfit_at_points(
+    made: Structure,
+    posterior: xr.Dataset,
+    runs: pd.DataFrame,
+    points: pd.DataFrame,
+    rng: np.random.Generator,
+) -> Any:
+    """The same at new points: those of a known cluster share its misfit, others draw their own."""
+    if made.clusters is None:
+        return 0.0
+    names = made.clusters.names(points)
+    new = [name for name in dict.fromkeys(names) if name not in made.clusters.labels]
+    place = pd.Index([*made.clusters.labels, *new]).get_indexer(pd.Index(names))
+    effects = {}
+    for term in made.clusters.terms:
+        known = _cluster_effect(posterior, term, append_none=False)
+        sd = posterior[f"{term}_sd"]
+        drawn = sd * xr.DataArray(
+            rng.standard_normal((*sd.shape, len(new))), dims=(*sd.dims, "cluster")
+        )
+        every = xr.concat([known, drawn], "cluster")
+        effects[term] = every.isel(cluster=xr.DataArray(place, dims="point"), drop=True)
+    return _misfit(effects, tilt_of(made, runs, points), "point")
+
+
+def _cluster_effect(posterior: xr.Dataset, term: str, *, append_none: bool = True) -> xr.DataArray:
+    """Draws of what each cluster has of its own; a last one that has nothing, for runs in none."""
+    effect = (posterior[f"{term}_sd"] * posterior[f"{term}_z"]).drop_vars("cluster")
+    return effect.pad(cluster=(0, 1), constant_values=0.0) if append_none else effect
+
+
+def _misfit(effects: Mapping[str, xr.DataArray], place: np.ndarray | None, dim: str) -> Any:
+    offset = effects["offset"]
+    if place is None:
+        return offset
+    return offset + effects["tilt"] * xr.DataArray(place, dims=dim)
+
+
+def cluster_terms(
+    made: Structure, free: xr.Dataset, runs: pd.DataFrame, random_seed: int
+) -> xr.Dataset:
+    """Draws of the terms that were integrated out, given everything else."""
+    coefficients = call(
+        made.law.coefficients, parameters_of(made, free), units=units_for(made, runs)
+    )
+    parameters = scattered(made, free.assign(coefficients), runs, runs, "run")
+    aligned = xr.broadcast(parameters["mu"], parameters["sigma"])
+    mu, sigma = (values.transpose(*SAMPLE_DIMS, "run").to_numpy() for values in aligned)
+    place = tilt_of(made, runs)
+    sums = sums_of(
+        made.likelihood.family.observed(runs[made.law.response].to_numpy()) - mu,
+        sigma,
+        made.clusters.index(runs),
+        np.zeros(len(runs)) if place is None else place,
+        len(made.clusters.labels),
+    )
+    scales = [free[f"{term}_sd"].to_numpy()[..., None] for term in made.clusters.terms]
+    drawn = recovered(
+        sums, *scales, *([0.0] * (2 - len(scales))), np.random.default_rng(random_seed)
+    )
+    dims = (*SAMPLE_DIMS, "cluster")
+    coords = {"cluster": list(made.clusters.labels)}
+    return xr.Dataset(
+        {f"{t}_z": (dims, z) for t, z in zip(made.clusters.terms, drawn, strict=False)}, coords
+    )

@@ -1,0 +1,111 @@
+"""The place of a truth among the draws of a posterior, for every quantity of a model."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.allocation import optimal_params
+from bayescale.clusters import clusters_of
+from bayescale.diagnosis import mixed
+from bayescale.draws import SAMPLE_DIMS, quantities
+from bayescale.errors import DataError
+from bayescale.flops import SIX_ND
+from bayescale.law import Law
+from bayescale.likelihood import LikelihoodFactory, default_likelihood
+from bayescale.model import Structure, structure, units_of
+from bayescale.prediction import log_likelihood
+from bayescale.resampling import sample_carefully
+from bayescale.sampling import Settings, sample
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+Simulator = Callable[[Structure, xr.Dataset, pd.DataFrame, np.random.Generator], Array]
+
+BEYOND = 10.0
+"""The optimum is judged at this multiple of the largest run's compute."""
+RANKED = 100
+"""Draws, thinned to be nearly independent, among which a truth is ranked; and the effective sample
+size below which they are not."""
+AGREED = 1.05
+"""R-hat above which chains of so few draws are said to disagree."""
+
+
+def fixed_structure(
+    law: Law, design: pd.DataFrame, likelihood: LikelihoodFactory | None, clusters: str | None
+) -> Structure:
+    """What `fit` would make of the design, in units that stay as they are."""
+    together = clusters_of(law, design, clusters)
+    chosen = likelihood or default_likelihood(law, len(design), clustered=together is not None)
+    made = structure(law, chosen(law.inputs), design, clusters=clusters)
+    return replace(made, units=units_of(law, design))
+
+
+def placed(
+    law: Law,
+    likelihood: LikelihoodFactory | None,
+    clusters: str | None,
+    design: pd.DataFrame,
+    simulator: Simulator,
+    truth: xr.Dataset,
+    settings: Settings,
+    random_seed: int,
+) -> dict[str, Any]:
+    """Simulate, fit, and find the place of the truth of every quantity."""
+    made = fixed_structure(law, design, likelihood, clusters)
+    rng = np.random.default_rng(random_seed)
+    runs = design.assign(**{law.response: simulator(made, truth, design, rng)})
+    if not np.all(np.isfinite(runs[law.response]) & (runs[law.response] > 0)):
+        raise DataError(
+            f"the simulated {law.response} is not positive and finite everywhere; expected that "
+            "it is. Take tighter priors."
+        )
+    drawn = sample_carefully(sample, made, runs, replace(settings, random_seed=random_seed))
+    posterior, known = (_judged(made, free, runs) for free in (drawn.posterior, truth))
+    diverging = int(drawn.sample_stats["diverging"].sum())
+    doubts = [f"{diverging} divergences"] * bool(diverging)
+    doubts += ["not mixed"] * (not mixed(drawn.posterior, r_hat=AGREED, ess=RANKED))
+    return {
+        "doubt": "; ".join(doubts),
+        "places": {name: _place(values, known[name], rng) for name, values in posterior.items()},
+    }
+
+
+def _judged(made: Structure, free: xr.Dataset, runs: pd.DataFrame) -> dict[str, Array]:
+    """Draws of every quantity that is judged, a row of numbers each, by name."""
+    found = quantities(made, runs, free)
+    roles = ("coefficient", "derived", "noise")
+    chosen = {name: x for name, x in found.items() if x.attrs.get("role") in roles}
+    chosen["log_likelihood"] = log_likelihood(made, found, runs).to_array().sum(("variable", "run"))
+    if {"params", "tokens"} <= set(made.law.inputs):
+        chosen |= _optimum(made.law, found, runs)
+    return {
+        f"{name}{label}": part.transpose(*SAMPLE_DIMS).to_numpy().ravel()
+        for name, values in chosen.items()
+        for label, part in _parts(values)
+    }
+
+
+def _optimum(law: Law, found: xr.Dataset, runs: pd.DataFrame) -> dict[str, xr.DataArray]:
+    coefficients = {name: found[name] for name in law.coefficient_names}
+    flops = BEYOND * float(SIX_ND.flops(runs["params"], runs["tokens"]).max())
+    params = optimal_params(law, coefficients, xr.DataArray(flops), SIX_ND)
+    loss = law.formula(params=params, tokens=SIX_ND.tokens(params, flops), **coefficients)
+    return {"N_opt": params, "L_opt": loss}
+
+
+def _parts(values: xr.DataArray) -> list[tuple[str, xr.DataArray]]:
+    """The scalars in a quantity, with what is put after its name for each."""
+    dims = [dim for dim in values.dims if dim not in SAMPLE_DIMS]
+    if not dims:
+        return [("", values)]
+    (dim,) = dims
+    return [(f"[{label}]", values.sel({dim: label})) for label in values[dim].to_numpy()]
+
+
+def _place(draws: Array, truth: Array, rng: np.random.Generator) -> float:
+    """Share of thinned draws below the truth, spread evenly over the step it falls into."""
+    thinned = draws[:: max(len(draws) // RANKED, 1)][:RANKED]
+    return float(((thinned < truth).sum() + rng.random()) / (len(thinned) + 1))

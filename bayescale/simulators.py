@@ -1,0 +1,130 @@
+"""Runs simulated at the places of a design: as the model says, or as it should not be.
+
+Every simulator takes a structure, one draw of its parameters, a design and a generator, and returns
+responses. `as_modelled` is what calibration tests with; the others each break one thing that the
+model takes for granted, and show what an interval survives.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import xarray as xr
+
+from bayescale.draws import SAMPLE_DIMS, expected_response, quantities
+from bayescale.model import Structure, build_model
+from bayescale.prediction import scatter_at_runs
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+OFFSET = 3.0
+"""Standard deviation of what a budget misses, in usual scales."""
+OUTLIERS, FAR = 0.05, 10.0
+"""Share of runs that are outliers, and how many scales those scatter."""
+BEND = 0.01
+"""Misfit of the log response at one standard deviation of the inputs from their middle."""
+STEEP = 1.0
+"""Logarithm of how much more a run scatters at one standard deviation of the first input."""
+
+
+def drawn_truths(made: Structure, design: pd.DataFrame, count: int, random_seed: int) -> xr.Dataset:
+    """Draws of all parameters from their priors, along ``draw``, one chain."""
+    with build_model(made, design):
+        drawn = pm.sample_prior_predictive(
+            count, random_seed=random_seed, compile_kwargs={"mode": "FAST_COMPILE"}
+        )
+    prior = drawn["prior"].to_dataset()
+    return prior[[name for name in prior if name not in _follow(made)]]
+
+
+def truths_like(made: Structure, posterior: xr.Dataset, count: int, random_seed: int) -> xr.Dataset:
+    """The same from a posterior; what clusters miss is drawn anew."""
+    rng = np.random.default_rng(random_seed)
+    stacked = posterior.stack(sample=SAMPLE_DIMS).drop_vars(["sample", *SAMPLE_DIMS])
+    chosen = stacked.isel(sample=rng.integers(stacked.sizes["sample"], size=count))
+    truths = chosen.rename(sample="draw").expand_dims(chain=1)
+    for term in made.clusters.terms if made.clusters else ():
+        place = truths[f"{term}_z"]
+        truths[f"{term}_z"] = place.copy(data=rng.standard_normal(place.shape))
+    free = [name for name, _ in made.priors]
+    terms = [f"{term}_z" for term in made.clusters.terms] if made.clusters else []
+    return truths[[*free, *terms]].transpose(*SAMPLE_DIMS, ...)
+
+
+def _follow(made: Structure) -> set[str]:
+    """What follows from the parameters, and is none of them."""
+    return {*made.law.coefficient_names} - {name for name, _ in made.priors}
+
+
+def as_modelled(
+    made: Structure, truth: xr.Dataset, design: pd.DataFrame, rng: np.random.Generator
+) -> Array:
+    """As the model says."""
+    known = quantities(made, design, truth)
+    return _response(made, _observed(made, known, design, rng))
+
+
+def heteroscedastic(
+    made: Structure, truth: xr.Dataset, design: pd.DataFrame, rng: np.random.Generator
+) -> Array:
+    """The first input widens the scatter, by a factor that grows without end."""
+    first = _standard(design, made.law.inputs[0])
+    return _about(made, truth, design, rng.standard_normal(len(design)) * np.exp(STEEP * first))
+
+
+def clustered(
+    made: Structure, truth: xr.Dataset, design: pd.DataFrame, rng: np.random.Generator
+) -> Array:
+    """Runs of one budget are off together, whether the model has clusters or not."""
+    budget = pd.factorize(np.round(np.log10(design["flops"]), 1))[0]
+    shared = OFFSET * rng.standard_normal(budget.max() + 1)[budget]
+    return _about(made, truth, design, shared + rng.standard_normal(len(design)))
+
+
+def outliers(
+    made: Structure, truth: xr.Dataset, design: pd.DataFrame, rng: np.random.Generator
+) -> Array:
+    """A few runs scatter ten times as much as the others."""
+    scale = np.where(rng.random(len(design)) < OUTLIERS, FAR, 1.0)
+    return _about(made, truth, design, scale * rng.standard_normal(len(design)))
+
+
+def bent_law(
+    made: Structure, truth: xr.Dataset, design: pd.DataFrame, rng: np.random.Generator
+) -> Array:
+    """The law itself is off, by a parabola in the log of each input."""
+    misfit = sum(BEND * (_standard(design, name) ** 2 - 1) for name in made.law.inputs)
+    return _about(made, truth, design, rng.standard_normal(len(design))) * np.exp(misfit)
+
+
+def _observed(
+    made: Structure, known: xr.Dataset, design: pd.DataFrame, rng: np.random.Generator
+) -> Array:
+    drawn: Array = scatter_at_runs(made, known, design).rvs(random_state=rng)
+    return drawn.reshape(-1)
+
+
+def _response(made: Structure, observed: Array) -> Array:
+    with np.errstate(over="ignore"):  # refused by whoever fits it
+        response: Array = made.likelihood.family.response(observed)
+    return response
+
+
+def _about(made: Structure, truth: xr.Dataset, design: pd.DataFrame, scales: Array) -> Array:
+    """The law with scatter of its own, in units of the usual scale."""
+    known = quantities(made, design, truth)
+    expected = expected_response(made, known, design, "run").to_numpy().ravel()
+    return np.asarray(expected * np.exp(float(known["sigma"].squeeze()) * scales))
+
+
+def _standard(design: pd.DataFrame, name: str) -> Array:
+    logs = np.log(design[name].to_numpy())
+    return np.asarray((logs - logs.mean()) / logs.std())
+
+
+SIMULATORS = {
+    simulate.__name__: simulate
+    for simulate in (as_modelled, heteroscedastic, clustered, outliers, bent_law)
+}
+"""Simulators by name."""
