@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "allocation": ["optimum"],
         "backtesting": ["Backtest", "backtest"],
         "calibration": ["Calibration", "calibrate"],
+        "comparison": ["Comparison", "compare"],
         "diagnosis": ["Verdict"],
         "errors": ["BayescaleError", "ConvergenceError", "DataError", "LawError"],
         "fitting": ["Fit", "fit"],

@@ -24,7 +24,7 @@ SMALLEST = 1.0
 EDGE = 1e-3  # in log params: what is found nearer to an end than this is no minimum
 
 
-def optimum(fit: "Fit", flops: Any, *, cost: Cost = SIX_ND) -> xr.Dataset:
+def optimum(fit: "Fit", flops: Any, *, cost: Cost = SIX_ND, extrapolate: bool = True) -> xr.Dataset:
     """Best split of each compute budget between parameters and tokens, one answer a draw.
 
     Parameters
@@ -35,15 +35,16 @@ def optimum(fit: "Fit", flops: Any, *, cost: Cost = SIX_ND) -> xr.Dataset:
         Compute budgets, in floating-point operations as `cost` counts them.
     cost : Cost
         What a model costs; 6 N D by default (`bayescale.flops`).
+    extrapolate : bool
+        Move what lies beyond the runs by as much as laws are wrong there
+        (`bayescale.extrapolation`). False for what the law alone says.
 
     Returns
     -------
     Dataset
         ``N_opt`` (parameters), ``D_opt`` (tokens), ``tokens_per_param`` and ``L_opt`` (the law's
         response there), each (chain, draw, budget), with the budgets in FLOP as coordinate
-        ``budget`` and ``decades_beyond_runs`` (budget) beside it. Beyond the runs they are moved by
-        as much as laws are wrong there (`bayescale.extrapolation`); ``law_N_opt`` and
-        ``law_L_opt`` are what the law alone says.
+        ``budget`` and ``decades_beyond_runs`` (budget) beside it.
 
     Raises
     ------
@@ -60,15 +61,14 @@ def optimum(fit: "Fit", flops: Any, *, cost: Cost = SIX_ND) -> xr.Dataset:
     beyond = xr.DataArray(past, dims="budget", coords={"budget": budgets})
     alone = optimal_params(law, coefficients, budget, cost)
     loss = law.formula(params=alone, tokens=cost.tokens(alone, budget), **coefficients)
-    params = alone * np.exp(fit.extrapolation["split_drift"] * beyond)
+    drift = fit.extrapolation * beyond * extrapolate
+    params = alone * np.exp(drift["split_drift"])
     tokens = cost.tokens(params, budget)
     found = {
         "N_opt": params,
         "D_opt": tokens,
         "tokens_per_param": tokens / params,
-        "L_opt": loss * np.exp(fit.extrapolation["drift"] * beyond),
-        "law_N_opt": alone,
-        "law_L_opt": loss,
+        "L_opt": loss * np.exp(drift["drift"]),
     }
     first = [dim for dim in ("chain", "draw") if dim in params.dims]
     answer = xr.Dataset(found).transpose(*first, ..., "budget")

@@ -13,7 +13,8 @@ References
 Talts et al. (2018), arXiv:1804.06788; Modrak et al. (2023), doi:10.1214/23-BA1404.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,16 @@ class Calibration:
     def places(self) -> xr.Dataset:
         """The share of draws below the truth."""
         return self.tree["prior_sbc"].to_dataset()
+
+    def trusted(self) -> "Calibration":
+        """The same without the simulations that are remarked on.
+
+        Fits that are hard to sample are hard for a reason: what is left out is not a random part.
+        """
+        places = self.places
+        kept = ~places["draw"].isin(self.remarks["simulation"].to_numpy())
+        tree = xr.DataTree.from_dict({"prior_sbc": places.isel(draw=kept.to_numpy())})
+        return replace(self, tree=tree, remarks=self.remarks.iloc[:0])
 
     def coverage(self, *, masses: tuple[float, ...] = MASSES) -> pd.DataFrame:
         """How often central intervals hold the truth.
@@ -162,15 +173,16 @@ def calibrate(
     settings = Settings(draws=draws, tune=tune, chains=chains)
     what = {"law": law, "likelihood": likelihood, "clusters": clusters, "design": table}
     named = (
-        f"{law.name}, {simulator.__name__}, {_name(likelihood)}, {clusters}, {digest(table)[:12]}"
+        f"{law.name}, {simulator.__name__}, {_name(likelihood)}, {clusters}, {digest(table)[:12]}, "
+        f"{chains} x ({tune} + {draws})"
     )
-    source = "prior" if truth is None else f"fit {truth.tree.attrs['runs_sha256'][:12]}"
+    each = [truths.isel(draw=[k]) for k in range(simulations)]
     tasks = [
         (
-            f"{named}, {digest(table)[:12]}, {source}, {chains} x {draws}: {k}",
-            {**what, "simulator": simulator, "truth": truths.isel(draw=[k]), "settings": settings},
+            f"{named}, truth {_fingerprint(one)}: {k}",
+            {**what, "simulator": simulator, "truth": one, "settings": settings},
         )
-        for k in range(simulations)
+        for k, one in enumerate(each)
     ]
     rows = sweep(placed, tasks, path=path, jobs=jobs, random_seed=random_seed, progress=progress)
     return _collected(law, rows)
@@ -184,6 +196,12 @@ def _design(law: Law, design: pd.DataFrame) -> pd.DataFrame:
 
 def _name(likelihood: LikelihoodFactory | None) -> str:
     return "default" if likelihood is None else getattr(likelihood, "__name__", repr(likelihood))
+
+
+def _fingerprint(truth: xr.Dataset) -> str:
+    """What tells truths from other priors, fits and seeds apart."""
+    values = b"".join(truth[name].to_numpy().tobytes() for name in sorted(map(str, truth)))
+    return sha256(values).hexdigest()[:12]
 
 
 def _collected(law: Law, rows: pd.DataFrame) -> Calibration:

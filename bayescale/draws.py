@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.law import arguments, call
-from bayescale.model import Structure, design_of, group_index, units_for
+from bayescale.structure import Structure, group_index, standardised, units_for
 
 SAMPLE_DIMS = ("chain", "draw")
 
@@ -97,12 +97,8 @@ def within(made: Structure, runs: pd.DataFrame, points: pd.DataFrame) -> dict[st
     The edge is a box along the principal axes of the runs: for a sweep of budgets, the range of
     their compute and that of their tokens per param.
     """
-    units = units_for(made, runs)
     known, there = (
-        np.column_stack(
-            list(design_of(made.law, {n: t[n].to_numpy() for n in made.law.inputs}, units).values())
-        )
-        for t in (runs, points)
+        np.column_stack(list(standardised(made, runs, table).values())) for table in (runs, points)
     )
     axes = np.linalg.svd(known - known.mean(axis=0), full_matrices=False)[2].T
     along = known @ axes

@@ -23,11 +23,12 @@ from bayescale.draws import SAMPLE_DIMS, expected_response, scattered
 from bayescale.flops import SIX_ND, Array, Cost
 from bayescale.law import Law, Prior
 from bayescale.misfit import misfit_at_points
-from bayescale.model import Structure
+from bayescale.structure import Structure
 
-TAU = Prior(pm.LogNormal, mu=np.log(0.012), sigma=1.0)
-"""Standard deviation of the log response a decade beyond the runs, for laws not measured."""
-SPLIT_TAU = Prior(pm.LogNormal, mu=np.log(0.1), sigma=1.0)
+TAU = Prior(pm.LogNormal, mu=np.log(0.03), sigma=0.8)
+"""Standard deviation of the log response a decade beyond the runs, for laws that were not measured:
+between those of the laws that were."""
+SPLIT_TAU = Prior(pm.LogNormal, mu=np.log(0.155), sigma=0.8)
 """The same of the log of the optimal params."""
 
 PROPOSALS = 20

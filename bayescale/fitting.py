@@ -27,10 +27,11 @@ from bayescale.likelihood import (
     normal,
     student_t,
 )
-from bayescale.model import Structure, build_model, observed_name, structure
+from bayescale.model import build_model
 from bayescale.resampling import sample_carefully
 from bayescale.runs import read_runs
 from bayescale.sampling import Settings
+from bayescale.structure import Structure, observed_name, structure
 from bayescale.trees import assemble, predictive_groups, prior_groups, runs_of
 
 ROLES = ("coefficient", "derived", "noise")
@@ -157,13 +158,16 @@ class Fit:
         *,
         random_seed: int | None = None,
         cost: Cost = SIX_ND,
+        extrapolate: bool = True,
     ) -> xr.Dataset:
         """Response at new points; see `bayescale.prediction.predict`."""
-        return prediction.predict(self, points, random_seed=random_seed, cost=cost)
+        return prediction.predict(
+            self, points, random_seed=random_seed, cost=cost, extrapolate=extrapolate
+        )
 
-    def optimum(self, flops: Any, *, cost: Cost = SIX_ND) -> xr.Dataset:
+    def optimum(self, flops: Any, *, cost: Cost = SIX_ND, extrapolate: bool = True) -> xr.Dataset:
         """Best split of compute budgets; see `bayescale.allocation.optimum`."""
-        return allocation.optimum(self, flops, cost=cost)
+        return allocation.optimum(self, flops, cost=cost, extrapolate=extrapolate)
 
     def roll_forward(self, **options: Any) -> "Fit":
         """The fit with its extrapolation updated by its own runs; `bayescale.rolling`."""

@@ -18,7 +18,7 @@ GROUP_INDEX = "group_index"
 RESERVED = (
     *(OBSERVED, GROUP_INDEX, "chain", "draw", "run", "point", "budget"),
     *("N_opt", "D_opt", "L_opt", "tokens_per_param", "decades_beyond_runs"),
-    *("law_N_opt", "law_L_opt", "cluster", "offset", "tilt"),
+    *("cluster", "offset", "tilt"),
 )
 
 

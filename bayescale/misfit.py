@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayescale.clusters import Clusters
 from bayescale.draws import SAMPLE_DIMS, parameters_of, scattered
 from bayescale.law import call
-from bayescale.marginal import recovered, sums_of
-from bayescale.model import Structure, tilt_of, units_for
+from bayescale.marginal import Sums, recovered, sums_of
+from bayescale.structure import Structure, tilt_of, units_for
 
 
 def misfit_at_runs(made: Structure, posterior: xr.Dataset, runs: pd.DataFrame) -> Any:
@@ -73,26 +74,35 @@ def cluster_terms(
     made: Structure, free: xr.Dataset, runs: pd.DataFrame, random_seed: int
 ) -> xr.Dataset:
     """Draws of the terms that were integrated out, given everything else."""
-    coefficients = call(
-        made.law.coefficients, parameters_of(made, free), units=units_for(made, runs)
+    clusters = made.clusters
+    if clusters is None:
+        return xr.Dataset()
+    sums = _sums(made, clusters, free, runs)
+    offset, tilt = (
+        free[f"{term}_sd"].to_numpy()[..., None] if term in clusters.terms else np.zeros(1)
+        for term in ("offset", "tilt")
     )
+    rng = np.random.default_rng(random_seed)
+    drawn = dict(zip(("offset", "tilt"), recovered(sums, offset, tilt, rng), strict=True))
+    return xr.Dataset(
+        {f"{term}_z": ((*SAMPLE_DIMS, "cluster"), drawn[term]) for term in clusters.terms},
+        {"cluster": list(clusters.labels)},
+    )
+
+
+def _sums(made: Structure, clusters: Clusters, free: xr.Dataset, runs: pd.DataFrame) -> Sums:
+    """What the runs of each cluster say together, at every draw."""
+    units = units_for(made, runs)
+    coefficients = call(made.law.coefficients, parameters_of(made, free), units=units)
     parameters = scattered(made, free.assign(coefficients), runs, runs, "run")
     aligned = xr.broadcast(parameters["mu"], parameters["sigma"])
     mu, sigma = (values.transpose(*SAMPLE_DIMS, "run").to_numpy() for values in aligned)
+    observed = made.likelihood.family.observed(runs[made.law.response].to_numpy())
     place = tilt_of(made, runs)
-    sums = sums_of(
-        made.likelihood.family.observed(runs[made.law.response].to_numpy()) - mu,
+    return sums_of(
+        observed - mu,
         sigma,
-        made.clusters.index(runs),
+        clusters.index(runs),
         np.zeros(len(runs)) if place is None else place,
-        len(made.clusters.labels),
-    )
-    scales = [free[f"{term}_sd"].to_numpy()[..., None] for term in made.clusters.terms]
-    drawn = recovered(
-        sums, *scales, *([0.0] * (2 - len(scales))), np.random.default_rng(random_seed)
-    )
-    dims = (*SAMPLE_DIMS, "cluster")
-    coords = {"cluster": list(made.clusters.labels)}
-    return xr.Dataset(
-        {f"{t}_z": (dims, z) for t, z in zip(made.clusters.terms, drawn, strict=False)}, coords
+        len(clusters.labels),
     )

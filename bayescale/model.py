@@ -12,7 +12,6 @@ a positive one, log ratios of a simplex), so the same few lines pool any prior:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,124 +19,29 @@ import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
 
-from bayescale.clusters import INDEX, TILT, Clusters, clusters_of, tilt
-from bayescale.errors import LawError
+from bayescale.clusters import INDEX, TILT, Clusters
 from bayescale.flops import Array
 from bayescale.grouping import (
     GROUP_INDEX,
     OBSERVED,
     Pool,
-    check_known,
-    groups_of,
-    pools_of,
 )
 from bayescale.law import Law, Prior, Units, call
-from bayescale.likelihood import Likelihood
 from bayescale.marginal import log_marginal
+from bayescale.structure import (
+    Structure,
+    coords_of,
+    design_of,
+    group_index,
+    observed_name,
+    tilt_of,
+    units_for,
+)
 
 # Groups of one study rarely differ by more than a factor of two in an exponent.
 INDICES = (GROUP_INDEX, INDEX)
 
 BETWEEN = Prior(pm.HalfNormal, sigma=0.3)
-
-
-@dataclass(frozen=True)
-class Structure:
-    """What a model is made of, apart from numbers: two tables with one structure share code.
-
-    Parameters
-    ----------
-    law, likelihood
-        The two records.
-    priors : tuple of (str, Prior)
-        Priors of law and likelihood by parameter, replacements made.
-    by : str, optional
-        Column that groups the runs.
-    groups : tuple of str
-        Its values, sorted.
-    pool : tuple of (str, Pool)
-        The parameters that are not shared.
-    clusters : Clusters, optional
-        Which runs err together.
-    units : Units, optional
-        What free parameters are measured in; by default those of the runs (`units_of`).
-    """
-
-    law: Law
-    likelihood: Likelihood
-    priors: tuple[tuple[str, Prior], ...]
-    by: str | None = None
-    groups: tuple[str, ...] = ()
-    pool: tuple[tuple[str, Pool], ...] = ()
-    clusters: Clusters | None = None
-    units: Units | None = None
-
-    @property
-    def key(self) -> tuple[Any, ...]:
-        """Equal for structures whose compiled models are interchangeable."""
-        forms = tuple((name, prior.form) for name, prior in self.priors)
-        own = (self.law, self.likelihood, forms, self.by, len(self.groups), self.pool)
-        if self.clusters is None or self.integrable:
-            return (*own, self.clusters is not None)
-        return (*own, len(self.clusters.labels))
-
-    @property
-    def integrable(self) -> bool:
-        """Whether the terms of clusters can be integrated out."""
-        return self.clusters is not None and self.likelihood.family.distribution is pm.Normal
-
-    def pooling(self, name: str) -> Pool:
-        """How parameter `name` behaves across groups."""
-        return dict(self.pool).get(name, Pool.SHARED)
-
-
-def structure(
-    law: Law,
-    likelihood: Likelihood,
-    runs: pd.DataFrame,
-    *,
-    priors: Mapping[str, Prior] | None = None,
-    by: str | None = None,
-    pool: Mapping[str, str] | str | None = None,
-    clusters: str | None = None,
-) -> Structure:
-    """Put the choices of a fit together, and check that they agree.
-
-    Raises
-    ------
-    LawError
-        If a prior or a pooling is given for a parameter that is not there.
-    DataError
-        If the runs cannot be grouped by that column.
-    """
-    together = clusters_of(law, runs, clusters, by)
-    own = {**law.priors, **likelihood.priors, **(together.priors if together else {})}
-    replaced = dict(priors or {})
-    check_known("priors", replaced, own)
-    for name, prior in replaced.items():
-        if prior.parts != own[name].parts:
-            raise LawError(
-                f"the prior given for {name!r} has parts {prior.parts}; expected "
-                f"{own[name].parts}. Give it parts={own[name].parts!r}."
-            )
-    pools = pools_of(law, by, pool)
-    groups = () if by is None else groups_of(law, likelihood, runs, by)
-    table = tuple({**own, **replaced}.items())
-    return Structure(law, likelihood, table, by, groups, tuple(pools.items()), together)
-
-
-def units_for(made: Structure, runs: pd.DataFrame) -> Units:
-    """What free parameters are measured in."""
-    return made.units or units_of(made.law, runs)
-
-
-def units_of(law: Law, runs: pd.DataFrame) -> Units:
-    """Geometric means and log standard deviations of the runs a law is fitted to."""
-    logs = {name: np.log(runs[name].to_numpy()) for name in (*law.inputs, law.response)}
-    return Units(
-        pivot={name: np.exp(column.mean()) for name, column in logs.items()},
-        spread={name: column.std() for name, column in logs.items()},
-    )
 
 
 def model_data(made: Structure, runs: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -154,38 +58,13 @@ def model_data(made: Structure, runs: pd.DataFrame) -> dict[str, np.ndarray]:
         data[GROUP_INDEX] = group_index(made, runs)
         data["prior_between_sigma"] = BETWEEN.parameters["sigma"]
     if made.clusters is not None:
-        data |= _cluster_data(made, runs)
+        data[INDEX] = made.clusters.index(runs)
+        place = tilt_of(made, runs)
+        data |= {} if place is None else {TILT: place}
     return {
         name: np.asarray(value, dtype="int32" if name in INDICES else "float64")
         for name, value in data.items()
     }
-
-
-def _cluster_data(made: Structure, runs: pd.DataFrame) -> dict[str, np.ndarray]:
-    index = made.clusters.index(runs)
-    place = tilt_of(made, runs)
-    return {INDEX: index} | ({} if place is None else {TILT: place})
-
-
-def tilt_of(
-    made: Structure, runs: pd.DataFrame, points: pd.DataFrame | None = None
-) -> np.ndarray | None:
-    """Where each run, or point, stands along the direction in which clusters tilt, if they do."""
-    if made.clusters is None or not made.clusters.tilted:
-        return None
-    units = units_for(made, runs)
-    known, there = (
-        None
-        if table is None
-        else design_of(made.law, {n: table[n].to_numpy() for n in made.law.inputs}, units)
-        for table in (runs, points)
-    )
-    return tilt(made.clusters, known, made.clusters.index(runs), there)
-
-
-def group_index(made: Structure, runs: pd.DataFrame) -> np.ndarray:
-    """Position of each run's group among the groups."""
-    return pd.Index(made.groups).get_indexer(pd.Index(runs[made.by].map(str)))
 
 
 def build_model(made: Structure, runs: pd.DataFrame, *, marginal: bool = False) -> pm.Model:
@@ -222,10 +101,10 @@ def build_model(made: Structure, runs: pd.DataFrame, *, marginal: bool = False) 
         noise = {name: free[name] for name in likelihood.priors}
         integrated = marginal and made.integrable
         if made.clusters is not None and not integrated:
-            expected = expected * pt.exp(_shared_misfit(made, data, free))
+            expected = expected * pt.exp(_shared_misfit(made.clusters, data, free))
         parameters = likelihood.scatter(expected, design, **noise)
         if integrated:
-            pm.Potential("log_likelihood", _log_marginal(made, data, free, **parameters))
+            pm.Potential("log_likelihood", _log_marginal(data, free, **parameters))
         else:
             likelihood.family.distribution(
                 observed_name(made), **parameters, observed=data[OBSERVED], dims="run"
@@ -233,49 +112,26 @@ def build_model(made: Structure, runs: pd.DataFrame, *, marginal: bool = False) 
     return model
 
 
-def _shared_misfit(made: Structure, data: Mapping[str, Any], free: Mapping[str, Any]) -> Any:
+def _shared_misfit(clusters: Clusters, data: Mapping[str, Any], free: Mapping[str, Any]) -> Any:
     """How far each run's cluster lies off the law, on the logarithm; 0 for runs in no cluster."""
     shifts = []
-    for name in made.clusters.terms:
+    for name in clusters.terms:
         effect = free[f"{name}_sd"] * pm.Normal(f"{name}_z", 0.0, 1.0, dims="cluster")
         by_run = pt.concatenate([effect, pt.zeros(1)])[data[INDEX]]
         shifts.append(by_run * data[TILT] if name == "tilt" else by_run)
     return sum(shifts)
 
 
-def _log_marginal(
-    made: Structure, data: Mapping[str, Any], free: Mapping[str, Any], mu: Any, sigma: Any
-) -> Any:
+def _log_marginal(data: Mapping[str, Any], free: Mapping[str, Any], mu: Any, sigma: Any) -> Any:
     residual = data[OBSERVED] - mu
     return log_marginal(
         residual,
         sigma * pt.ones_like(residual),
         data[INDEX],
-        data[TILT] if made.clusters.tilted else pt.zeros_like(residual),
+        data.get(TILT, pt.zeros_like(residual)),
         free["offset_sd"],
         free.get("tilt_sd", 0.0),
     )
-
-
-def observed_name(made: Structure) -> str:
-    """What the observed variable is called: ``log_loss`` for a loss scattered on the log."""
-    return made.likelihood.family.prefix + made.law.response
-
-
-def coords_of(made: Structure) -> dict[str, Any]:
-    """Coordinates of the groups, and of the parameters that have parts."""
-    parts = {f"{name}_part": list(prior.parts) for name, prior in made.priors if prior.parts}
-    clusters = {"cluster": list(made.clusters.labels)} if made.clusters else {}
-    groups = {made.by: list(made.groups)} if made.by else {}
-    return {**groups, **clusters, **parts}
-
-
-def design_of(law: Law, columns: Mapping[str, Array], units: Units) -> dict[str, Array]:
-    """Standardised logarithm of each input."""
-    return {
-        name: (np.log(columns[name]) - np.log(units.pivot[name])) / units.spread[name]
-        for name in law.inputs
-    }
 
 
 def _units(law: Law, data: Mapping[str, Any]) -> Units:

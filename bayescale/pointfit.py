@@ -13,7 +13,7 @@ from scipy.optimize import least_squares
 
 from bayescale.law import Law
 from bayescale.likelihood import normal
-from bayescale.model import structure
+from bayescale.structure import structure
 from bayescale.trees import prior_groups
 
 HUBER = 1e-3

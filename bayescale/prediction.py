@@ -15,8 +15,8 @@ from bayescale.errors import DataError
 from bayescale.extrapolation import decades_beyond
 from bayescale.flops import SIX_ND, Cost
 from bayescale.misfit import misfit_at_points, misfit_at_runs
-from bayescale.model import Structure, observed_name
 from bayescale.runs import read_runs
+from bayescale.structure import Structure, observed_name
 
 if TYPE_CHECKING:
     from bayescale.fitting import Fit
@@ -66,6 +66,7 @@ def predict(
     *,
     random_seed: int | None = None,
     cost: Cost = SIX_ND,
+    extrapolate: bool = True,
 ) -> xr.Dataset:
     """Response at new points: what the law expects, and what one new run would show.
 
@@ -80,14 +81,16 @@ def predict(
         For the scatter of new runs; the fit's own seed by default.
     cost : Cost
         Ties params, tokens and flops together.
+    extrapolate : bool
+        Widen what lies beyond the runs by as much as laws are wrong there
+        (`bayescale.extrapolation`). False for what the law alone says.
 
     Returns
     -------
     Dataset
-        ``law``, ``mean`` and ``new_run``, each (chain, draw, point), in the response's unit, with
-        the inputs as coordinates of ``point``, and ``decades_beyond_runs`` (point). ``law`` is the
-        law itself; ``mean`` differs from it beyond the runs, by as much as laws are wrong there
-        (`bayescale.extrapolation`); ``new_run`` also has what its cluster misses, and its scatter.
+        ``mean`` and ``new_run``, each (chain, draw, point), in the response's unit, with the inputs
+        as coordinates of ``point``, and ``decades_beyond_runs`` (point). ``new_run`` also has what
+        its cluster misses, and its scatter.
 
     Raises
     ------
@@ -98,14 +101,14 @@ def predict(
     table = _points(made, points, cost)
     law = expected_response(made, posterior, table, "point")
     beyond = xr.DataArray(decades_beyond(made.law, table, runs, cost), dims="point")
-    drift = fit.extrapolation["drift"] * beyond
+    drift = fit.extrapolation["drift"] * beyond * extrapolate
     rng = np.random.default_rng(fit.random_seed if random_seed is None else random_seed)
     shift = misfit_at_points(made, posterior, runs, table, rng)
     distribution = scatter(made, posterior, runs, table, shift + drift)
     observed = distribution.rvs(size=law.shape, random_state=rng)
     with np.errstate(over="ignore"):  # a heavy tail on the logarithm reaches past every number
         draws = made.likelihood.family.response(observed)
-    found = {"law": law, "mean": law * np.exp(drift), "new_run": law.copy(data=draws)}
+    found = {"mean": law * np.exp(drift), "new_run": law.copy(data=draws)}
     coords: dict[str, Any] = {name: ("point", table[name].to_numpy()) for name in made.law.inputs}
     if {"params", "tokens"} <= set(made.law.inputs):
         coords["flops"] = ("point", cost.flops(table["params"], table["tokens"]).to_numpy())

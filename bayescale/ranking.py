@@ -16,10 +16,10 @@ from bayescale.errors import DataError
 from bayescale.flops import SIX_ND
 from bayescale.law import Law
 from bayescale.likelihood import LikelihoodFactory, default_likelihood
-from bayescale.model import Structure, structure, units_of
 from bayescale.prediction import log_likelihood
 from bayescale.resampling import sample_carefully
 from bayescale.sampling import Settings, sample
+from bayescale.structure import Structure, structure, units_of
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Simulator = Callable[[Structure, xr.Dataset, pd.DataFrame, np.random.Generator], Array]
@@ -77,7 +77,7 @@ def _judged(made: Structure, free: xr.Dataset, runs: pd.DataFrame) -> dict[str, 
     """Draws of every quantity that is judged, a row of numbers each, by name."""
     found = quantities(made, runs, free)
     roles = ("coefficient", "derived", "noise")
-    chosen = {name: x for name, x in found.items() if x.attrs.get("role") in roles}
+    chosen = {str(name): x for name, x in found.items() if x.attrs.get("role") in roles}
     chosen["log_likelihood"] = log_likelihood(made, found, runs).to_array().sum(("variable", "run"))
     if {"params", "tokens"} <= set(made.law.inputs):
         chosen |= _optimum(made.law, found, runs)

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from bayescale.diagnosis import ESS, mixed
-from bayescale.model import Structure
 from bayescale.sampling import Sampled, Sampler, Settings
+from bayescale.structure import Structure
 
 CAREFUL = 0.99
 """Acceptance aimed at where trajectories diverged."""

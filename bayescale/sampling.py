@@ -29,7 +29,8 @@ from pytensor.link.numba.linker import NumbaLinker
 
 from bayescale.errors import ConvergenceError, LawError
 from bayescale.misfit import cluster_terms
-from bayescale.model import Structure, build_model, coords_of, model_data
+from bayescale.model import build_model, model_data
+from bayescale.structure import Structure, coords_of
 
 USUAL = 0.9
 """Acceptance aimed at: enough for most tables, at two thirds of the steps that 0.95 takes."""

@@ -13,8 +13,9 @@ import pymc as pm
 import xarray as xr
 
 from bayescale.draws import SAMPLE_DIMS, expected_response, quantities
-from bayescale.model import Structure, build_model
+from bayescale.model import build_model
 from bayescale.prediction import scatter_at_runs
+from bayescale.structure import Structure
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -34,22 +35,22 @@ def drawn_truths(made: Structure, design: pd.DataFrame, count: int, random_seed:
         drawn = pm.sample_prior_predictive(
             count, random_seed=random_seed, compile_kwargs={"mode": "FAST_COMPILE"}
         )
-    prior = drawn["prior"].to_dataset()
+    prior: xr.Dataset = drawn["prior"].to_dataset()
     return prior[[name for name in prior if name not in _follow(made)]]
 
 
 def truths_like(made: Structure, posterior: xr.Dataset, count: int, random_seed: int) -> xr.Dataset:
     """The same from a posterior; what clusters miss is drawn anew."""
-    rng = np.random.default_rng(random_seed)
+    # A stream for each, so that the first truths are the same however many are drawn.
+    rng, *streams = (np.random.default_rng([random_seed, k]) for k in range(3))
     stacked = posterior.stack(sample=SAMPLE_DIMS).drop_vars(["sample", *SAMPLE_DIMS])
     chosen = stacked.isel(sample=rng.integers(stacked.sizes["sample"], size=count))
     truths = chosen.rename(sample="draw").expand_dims(chain=1)
-    for term in made.clusters.terms if made.clusters else ():
-        place = truths[f"{term}_z"]
-        truths[f"{term}_z"] = place.copy(data=rng.standard_normal(place.shape))
-    free = [name for name, _ in made.priors]
     terms = [f"{term}_z" for term in made.clusters.terms] if made.clusters else []
-    return truths[[*free, *terms]].transpose(*SAMPLE_DIMS, ...)
+    for term, stream in zip(terms, streams, strict=False):
+        place = truths[term].transpose(*SAMPLE_DIMS, ...)
+        truths[term] = place.copy(data=stream.standard_normal(place.shape))
+    return truths[[*(name for name, _ in made.priors), *terms]].transpose(*SAMPLE_DIMS, ...)
 
 
 def _follow(made: Structure) -> set[str]:

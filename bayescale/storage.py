@@ -22,8 +22,8 @@ from bayescale.fitting import Fit
 from bayescale.grouping import Pool
 from bayescale.law import Law, Prior
 from bayescale.likelihood import LIKELIHOODS, LikelihoodFactory
-from bayescale.model import Structure
 from bayescale.runs import digest
+from bayescale.structure import Structure
 from bayescale.trees import runs_of
 
 FORMAT = 1

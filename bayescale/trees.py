@@ -17,9 +17,10 @@ import xarray as xr
 from bayescale import diagnosis, extrapolation, prediction
 from bayescale.draws import SAMPLE_DIMS, expected_response, quantities
 from bayescale.files import is_real
-from bayescale.model import Structure, build_model, observed_name
+from bayescale.model import build_model
 from bayescale.runs import digest
 from bayescale.sampling import Sampled, Settings
+from bayescale.structure import Structure, observed_name
 
 
 def assemble(

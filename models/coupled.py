@@ -25,6 +25,7 @@ returns its prior. It says nothing about repeated data.
 
 from collections.abc import Sequence
 
+import numpy as np
 import pymc as pm
 
 from bayescale.flops import Array
@@ -92,6 +93,9 @@ COUPLED = Law(
     coefficients=coefficients,
     derived=chinchilla.DERIVED,
     optimal_params=optimal_params,
+    # Back-tests of 22 public studies: studies/extrapolation.
+    tau=Prior(pm.LogNormal, mu=np.log(0.0214), sigma=0.77),
+    split_tau=Prior(pm.LogNormal, mu=np.log(0.155), sigma=0.63),
     domain=chinchilla.CHINCHILLA.domain,
     reference="Hoffmann et al. (2022), arXiv:2203.15556, eq. 10; "
     "Kaplan et al. (2020), arXiv:2001.08361, eq. 1.5",

@@ -133,3 +133,23 @@ def test_what_clusters_miss_is_drawn_anew() -> None:
     assert drawn["offset_z"].sizes == {"chain": 1, "draw": 4, "cluster": 5}
     assert not np.isin(drawn["offset_z"], prior["offset_z"]).any()
     assert np.isin(drawn["sigma"], prior["sigma"]).all()
+
+
+def test_without_doubted_fits_the_others_are_left() -> None:
+    data = xr.Dataset(
+        {"A": (("chain", "draw"), [[0.1, 0.5, 0.9]])}, {"chain": [0], "draw": [0, 2, 3]}
+    )
+    remarks = pd.DataFrame({"simulation": [1, 2], "remark": ["failed", "not mixed"]})
+    found = Calibration("n", xr.DataTree.from_dict({"prior_sbc": data}), remarks).trusted()
+    assert found.places["draw"].to_numpy().tolist() == [0, 3]
+    assert found.places["A"].to_numpy().tolist() == [[0.1, 0.9]]
+    assert found.remarks.empty
+
+
+def test_the_first_truths_are_the_same_however_many_are_drawn() -> None:
+    """Or a calibration that goes on would repeat what it has done, with other truths."""
+    made = fixed_structure(LAW, DESIGN, normal, None)
+    few, many = (drawn_truths(made, DESIGN, count, 0) for count in (3, 5))
+    assert many.isel(draw=slice(3)).equals(few)
+    few, many = (truths_like(made, many, count, 1) for count in (2, 4))
+    assert many.isel(draw=slice(2)).equals(few)

@@ -72,27 +72,28 @@ def test_slopes_move_tau(slopes: list[tuple[float, float]], low: float, high: fl
 
 
 def test_within_the_runs_nothing_is_added(small_fit: Fit) -> None:
-    found = small_fit.predict(small_fit.runs.iloc[:5])
-    assert_allclose(found["mean"], found["law"])
+    inside = small_fit.runs.iloc[:5]
+    alone = small_fit.predict(inside, extrapolate=False)
+    assert_allclose(small_fit.predict(inside)["mean"], alone["mean"])
 
 
 def test_beyond_the_runs_the_law_drifts(small_fit: Fit) -> None:
-    found = small_fit.predict({"params": [1e7, 1e8], "tokens": [1e9, 1e10]})
-    decades = found["decades_beyond_runs"]
-    assert bool((decades > 1).all())
-    drift = np.log(found["mean"] / found["law"]) / decades
-    assert_allclose(drift.isel(point=0), drift.isel(point=1), rtol=1e-9)
-    assert_allclose(drift.isel(point=0), small_fit.extrapolation["drift"], rtol=1e-9)
+    points = {"params": [1e7, 1e8], "tokens": [1e9, 1e10]}
+    found, alone = (small_fit.predict(points, extrapolate=e)["mean"] for e in (True, False))
+    drift = np.log(found / alone) / found["decades_beyond_runs"]
+    assert bool((found["decades_beyond_runs"] > 1).all())
+    expected = small_fit.extrapolation["drift"].to_numpy()
+    for k in range(2):
+        assert_allclose(drift.isel(point=k), expected, rtol=1e-9)
 
 
 def test_an_optimum_that_moved_still_costs_its_budget(small_fit: Fit) -> None:
-    found = small_fit.optimum([1e13, 1e16])
-    assert_allclose(
-        6 * found["N_opt"] * found["D_opt"], found["budget"].broadcast_like(found["N_opt"])
-    )
-    moved = np.log(found["N_opt"] / found["law_N_opt"])
-    drift = small_fit.extrapolation["split_drift"]
-    assert_allclose(moved.isel(budget=1), drift * found["decades_beyond_runs"][1], rtol=1e-9)
+    found, alone = (small_fit.optimum([1e13, 1e16], extrapolate=e) for e in (True, False))
+    flops = 6 * found["N_opt"] * found["D_opt"]
+    assert_allclose(flops, found["budget"].broadcast_like(flops))
+    moved = np.log(found["N_opt"] / alone["N_opt"]).isel(budget=1)
+    far = float(found["decades_beyond_runs"][1])
+    assert_allclose(moved, far * small_fit.extrapolation["split_drift"], rtol=1e-9)
 
 
 def test_rolling_forward_on_runs_of_the_law_makes_tau_smaller() -> None:

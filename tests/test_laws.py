@@ -17,8 +17,9 @@ from bayescale import datasets
 from bayescale.fitting import fit
 from bayescale.law import Law
 from bayescale.likelihood import normal, student_t, variance_function
-from bayescale.model import build_model, structure
+from bayescale.model import build_model
 from bayescale.models import LAWS
+from bayescale.structure import structure
 from tests.designs import RESPONSE, coefficients, design, middle, simulated
 
 every_law = pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)

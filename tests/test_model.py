@@ -17,10 +17,11 @@ from bayescale.likelihood import (
     student_t,
     variance_function,
 )
-from bayescale.model import build_model, model_data, structure, units_of
+from bayescale.model import build_model, model_data
 from bayescale.models import LAWS
 from bayescale.models.chinchilla import CHINCHILLA
 from bayescale.sampling import compiled_model
+from bayescale.structure import structure, units_of
 from tests.designs import simulated
 
 RUNS = simulated(CHINCHILLA, noise=0.01, seed=4, each=4).assign(

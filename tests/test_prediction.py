@@ -3,18 +3,20 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
+from bayescale.draws import within
 from bayescale.errors import DataError
 from bayescale.fitting import Fit, fit
 from bayescale.likelihood import normal
 from bayescale.models import LAWS
 from bayescale.prediction import scatter, scatter_at_runs
+from bayescale.structure import standardised
 
 POINTS = {"params": [1e9, 7e10], "tokens": [2e10, 1.4e12]}
 FAR = pd.DataFrame({"params": [1e3, 1e12, 1e12], "tokens": [1e14, 1e4, 1e14]})
 
 
 def test_the_mean_is_the_law_at_every_draw(small_fit: Fit) -> None:
-    found = small_fit.predict(POINTS)
+    found = small_fit.predict(POINTS, extrapolate=False)
     assert found["mean"].dims == ("chain", "draw", "point")
     one = small_fit.posterior.isel(chain=0, draw=3)
     values = {name: float(one[name]) for name in small_fit.law.coefficient_names}
@@ -36,17 +38,22 @@ def test_new_runs_scatter_as_the_likelihood_says(
     assert_allclose(z.std(), 1.0, atol=5 / np.sqrt(2 * z.size))
 
 
-def test_scatter_far_out_is_no_larger_than_at_any_run(small_fit: Fit) -> None:
-    """A quadratic log scale would grow without end."""
+def test_scatter_far_out_is_that_of_the_edge_of_the_runs(small_fit: Fit) -> None:
+    """A quadratic log scale would grow without end: its inputs stay in the box of the runs."""
+    made, runs = small_fit.structure, small_fit.runs
+    known = np.column_stack(list(standardised(made, runs, runs).values()))
+    axes = np.linalg.svd(known - known.mean(axis=0), full_matrices=False)[2].T
+    there = np.column_stack(list(within(made, runs, FAR).values())) @ axes
+    along = known @ axes
+    assert (there >= along.min(axis=0) - 1e-9).all()
+    assert (there <= along.max(axis=0) + 1e-9).all()
+
+
+def test_scatter_among_the_runs_is_theirs(small_fit: Fit) -> None:
     parts = (small_fit.structure, small_fit.posterior, small_fit.runs)
-    there, known = scatter(*parts, FAR), scatter_at_runs(*parts)
-    scales, at_runs = there.kwds["scale"], known.kwds["scale"]
-    assert (scales <= at_runs.max(axis=-1, keepdims=True)).all()
-    assert (scales >= at_runs.min(axis=-1, keepdims=True)).all()
-    assert (scales == at_runs.max(axis=-1, keepdims=True)).any()
+    at_runs = scatter_at_runs(*parts).kwds["scale"]
     inside = small_fit.runs.iloc[[7, 30]].copy()
-    same = scatter(*parts, inside)
-    assert_allclose(same.kwds["scale"], at_runs[..., [7, 30]])
+    assert_allclose(scatter(*parts, inside).kwds["scale"], at_runs[..., [7, 30]])
 
 
 def test_points_know_their_inputs_and_how_far_out_they_are(small_fit: Fit) -> None:
@@ -100,7 +107,8 @@ def test_points_of_a_grouped_fit_name_their_group(simulated_runs: pd.DataFrame) 
         LAWS["chinchilla"], runs, likelihood=normal, by="corpus", pool="separate", draws=50,
         tune=200, chains=2, random_seed=3,
     )  # fmt: skip
-    found = fitted.predict(POINTS | {"corpus": ["web", "code"]})["mean"].isel(chain=0, draw=0)
+    points = POINTS | {"corpus": ["web", "code"]}
+    found = fitted.predict(points, extrapolate=False)["mean"].isel(chain=0, draw=0)
     for k, corpus in enumerate(("web", "code")):
         one = fitted.posterior.sel(corpus=corpus).isel(chain=0, draw=0)
         values = {name: float(one[name]) for name in fitted.law.coefficient_names}

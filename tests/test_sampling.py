@@ -9,10 +9,10 @@ from bayescale import sampling
 from bayescale.errors import ConvergenceError, LawError
 from bayescale.law import Law, Prior
 from bayescale.likelihood import normal
-from bayescale.model import Structure, structure
 from bayescale.models.chinchilla import CHINCHILLA
 from bayescale.resampling import CAREFUL, sample_carefully
 from bayescale.sampling import USUAL, Sampled, Settings, sample
+from bayescale.structure import Structure, structure
 from tests.designs import simulated
 
 RUNS = simulated(CHINCHILLA, noise=0.01, seed=4, each=5)

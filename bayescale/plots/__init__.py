@@ -10,6 +10,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "calibration": ["plot_calibration"],
         "coverage": ["plot_coverage"],
         "frontier": ["plot_optimum"],
         "honesty": ["plot_honesty"],

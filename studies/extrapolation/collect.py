@@ -101,7 +101,7 @@ def _split(fitted: bs.Fit, larger: pd.DataFrame) -> tuple[float, float] | None:
     if not beyond.any():
         return None
     optima = optima[beyond]
-    said = np.log(fitted.optimum(optima["flops"].to_list())["law_N_opt"])
+    said = np.log(fitted.optimum(optima["flops"].to_list(), extrapolate=False)["N_opt"])
     draws = said.stack(sample=("chain", "draw")).transpose("budget", "sample").to_numpy()
     decades = np.log10(optima["flops"].to_numpy() / fitted.runs["flops"].max())
     return weighted_slope(

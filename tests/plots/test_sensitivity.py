@@ -41,7 +41,8 @@ def test_names_that_are_not_there_are_refused(small_fit):
 
 def test_the_tree_holds_the_prior_of_every_free_parameter(small_fit):
     tree = psense_tree(small_fit)
-    free = {"level", "share", "alpha_", "beta", "kappa", "sigma", "tail", "bend"}
+    free = {"level", "share", "alpha_", "beta", "kappa", "sigma", "bend"}
+    free |= {f"{term}_{kind}" for term in ("offset", "tilt") for kind in ("sd", "z")}
     assert set(tree["log_prior"].data_vars) == free
 
 

@@ -1,0 +1,161 @@
+"""What a model is made of, apart from numbers, and how its inputs are measured."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+
+from bayescale.clusters import Clusters, clusters_of, tilt
+from bayescale.errors import LawError
+from bayescale.flops import Array
+from bayescale.grouping import Pool, check_known, groups_of, pools_of
+from bayescale.law import Law, Prior, Units
+from bayescale.likelihood import Likelihood
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What a model is made of, apart from numbers: two tables with one structure share code.
+
+    Parameters
+    ----------
+    law, likelihood
+        The two records.
+    priors : tuple of (str, Prior)
+        Priors of law and likelihood by parameter, replacements made.
+    by : str, optional
+        Column that groups the runs.
+    groups : tuple of str
+        Its values, sorted.
+    pool : tuple of (str, Pool)
+        The parameters that are not shared.
+    clusters : Clusters, optional
+        Which runs err together.
+    units : Units, optional
+        What free parameters are measured in; by default those of the runs (`units_of`).
+    """
+
+    law: Law
+    likelihood: Likelihood
+    priors: tuple[tuple[str, Prior], ...]
+    by: str | None = None
+    groups: tuple[str, ...] = ()
+    pool: tuple[tuple[str, Pool], ...] = ()
+    clusters: Clusters | None = None
+    units: Units | None = None
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Equal for structures whose compiled models are interchangeable."""
+        forms = tuple((name, prior.form) for name, prior in self.priors)
+        own = (self.law, self.likelihood, forms, self.by, len(self.groups), self.pool)
+        if self.clusters is None or self.integrable:
+            return (*own, self.clusters is not None)
+        return (*own, len(self.clusters.labels))
+
+    @property
+    def integrable(self) -> bool:
+        """Whether the terms of clusters can be integrated out."""
+        return self.clusters is not None and self.likelihood.family.distribution is pm.Normal
+
+    def pooling(self, name: str) -> Pool:
+        """How parameter `name` behaves across groups."""
+        return dict(self.pool).get(name, Pool.SHARED)
+
+
+def structure(
+    law: Law,
+    likelihood: Likelihood,
+    runs: pd.DataFrame,
+    *,
+    priors: Mapping[str, Prior] | None = None,
+    by: str | None = None,
+    pool: Mapping[str, str] | str | None = None,
+    clusters: str | None = None,
+) -> Structure:
+    """Put the choices of a fit together, and check that they agree.
+
+    Raises
+    ------
+    LawError
+        If a prior or a pooling is given for a parameter that is not there.
+    DataError
+        If the runs cannot be grouped by that column.
+    """
+    together = clusters_of(law, runs, clusters, by)
+    own = {**law.priors, **likelihood.priors, **(together.priors if together else {})}
+    replaced = dict(priors or {})
+    check_known("priors", replaced, own)
+    for name, prior in replaced.items():
+        if prior.parts != own[name].parts:
+            raise LawError(
+                f"the prior given for {name!r} has parts {prior.parts}; expected "
+                f"{own[name].parts}. Give it parts={own[name].parts!r}."
+            )
+    pools = pools_of(law, by, pool)
+    groups = () if by is None else groups_of(law, likelihood, runs, by)
+    table = tuple({**own, **replaced}.items())
+    return Structure(law, likelihood, table, by, groups, tuple(pools.items()), together)
+
+
+def units_for(made: Structure, runs: pd.DataFrame) -> Units:
+    """What free parameters are measured in."""
+    return made.units or units_of(made.law, runs)
+
+
+def units_of(law: Law, runs: pd.DataFrame) -> Units:
+    """Geometric means and log standard deviations of the runs a law is fitted to."""
+    logs = {name: np.log(runs[name].to_numpy()) for name in (*law.inputs, law.response)}
+    return Units(
+        pivot={name: np.exp(column.mean()) for name, column in logs.items()},
+        spread={name: column.std() for name, column in logs.items()},
+    )
+
+
+def tilt_of(
+    made: Structure, runs: pd.DataFrame, points: pd.DataFrame | None = None
+) -> np.ndarray | None:
+    """Where each run, or point, stands along the direction in which clusters tilt, if they do."""
+    if made.clusters is None or not made.clusters.tilted:
+        return None
+    known = standardised(made, runs, runs)
+    there = None if points is None else standardised(made, runs, points)
+    place: np.ndarray = tilt(made.clusters, known, made.clusters.index(runs), there)
+    return place
+
+
+def standardised(
+    made: Structure, runs: pd.DataFrame, points: pd.DataFrame
+) -> dict[str, np.ndarray]:
+    """Standardised logarithm of each input of the points, in units of the runs."""
+    columns = {name: points[name].to_numpy() for name in made.law.inputs}
+    return design_of(made.law, columns, units_for(made, runs))
+
+
+def group_index(made: Structure, runs: pd.DataFrame) -> np.ndarray:
+    """Position of each run's group among the groups."""
+    return pd.Index(made.groups).get_indexer(pd.Index(runs[made.by].map(str)))
+
+
+def observed_name(made: Structure) -> str:
+    """What the observed variable is called: ``log_loss`` for a loss scattered on the log."""
+    return made.likelihood.family.prefix + made.law.response
+
+
+def coords_of(made: Structure) -> dict[str, Any]:
+    """Coordinates of the groups, and of the parameters that have parts."""
+    parts = {f"{name}_part": list(prior.parts) for name, prior in made.priors if prior.parts}
+    clusters = {"cluster": list(made.clusters.labels)} if made.clusters else {}
+    groups = {made.by: list(made.groups)} if made.by else {}
+    return {**groups, **clusters, **parts}
+
+
+def design_of(law: Law, columns: Mapping[str, Array], units: Units) -> dict[str, Array]:
+    """Standardised logarithm of each input."""
+    return {
+        name: (np.log(columns[name]) - np.log(units.pivot[name])) / units.spread[name]
+        for name in law.inputs
+    }

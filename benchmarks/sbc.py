@@ -1,0 +1,135 @@
+"""Whether posteriors are calibrated: truths drawn, runs simulated, fitted, and truths ranked.
+
+uv run python benchmarks/sbc.py [--law NAME ...] [--design table 30] [--wrong] [--out ROWS.jsonl]
+"""
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+
+import pandas as pd
+from measuring import benchmark_runs, machine, print_rows
+
+import bayescale as bs
+from bayescale.calibration import Calibration
+from bayescale.law import Law
+from bayescale.likelihood import student_t
+from bayescale.simulators import SIMULATORS
+
+MASS = 0.9
+SMALL = 30
+FITTED: dict[str, dict[str, object]] = {
+    "default": {},
+    "student_t": {"likelihood": student_t, "clusters": None},
+}
+AS_MODELLED = "as_modelled"
+
+
+def main() -> None:
+    """Calibrate every law asked for at every design, and print what holds and what does not."""
+    given = _arguments()
+    name, runs = benchmark_runs()
+    print(machine(), f"; design {name}, truths from the {given.truth}, seed {given.seed}")
+    for law in map(bs.models.law_named, given.law):
+        for size in given.design:
+            design = _design(law, runs, size)
+            print(f"\n## {law.name}, {len(design)} runs")
+            if given.wrong:
+                _print_wrong(law, design, given)
+            else:
+                found = _calibrated(law, design, given, given.fitted, AS_MODELLED)
+                _print_all("all", found)
+                if len(found.remarks):
+                    _print_all("without those remarked on", found.trusted())
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--law", nargs="+", default=list(bs.models.LAWS))
+    parser.add_argument("--design", nargs="+", default=["table", str(SMALL)])
+    parser.add_argument("--simulations", type=int, default=300)
+    parser.add_argument("--fitted", choices=FITTED, default="default")
+    parser.add_argument("--truth", choices=("prior", "posterior"), default="prior")
+    parser.add_argument("--wrong", action="store_true", help="simulate what the model is not")
+    parser.add_argument("--jobs", type=int, default=-1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="rows; what it holds is not done again")
+    return parser.parse_args()
+
+
+def _design(law: Law, runs: pd.DataFrame, size: str) -> pd.DataFrame:
+    """Places of the table, or as many of them as are asked for, evenly from small to large.
+
+    A law of one input stands at the values that the table has of it; of an `x`, at its flops.
+    """
+    flops = 6.0 * runs["params"] * runs["tokens"]
+    table = runs.assign(flops=runs.get("flops", flops), x=flops, **{law.response: runs["loss"]})
+    table = table.sort_values("flops", ignore_index=True)
+    if size == "table":
+        return table
+    kept = [round(k * (len(table) - 1) / (int(size) - 1)) for k in range(int(size))]
+    return table.iloc[kept].reset_index(drop=True)
+
+
+def _calibrated(
+    law: Law, design: pd.DataFrame, given: argparse.Namespace, fitted: str, simulator: str
+) -> Calibration:
+    """Calibrate, and say how long it took and what went wrong."""
+    options = FITTED[fitted]
+    fit: Callable[..., bs.Fit] = partial(bs.fit, law, design, random_seed=given.seed)
+    truth = fit(**options) if given.truth == "posterior" else None
+    done = _rows_in(given.out)
+    begun = perf_counter()
+    found = bs.calibrate(
+        law,
+        design,
+        truth=truth,
+        simulator=SIMULATORS[simulator],
+        simulations=given.simulations,
+        path=given.out,
+        jobs=given.jobs,
+        random_seed=given.seed,
+        **options,
+    )
+    seconds = perf_counter() - begun
+    new = _rows_in(given.out) - done if given.out else given.simulations
+    print(f"\n{simulator}, fitted with {fitted}: {new} new fits in {seconds:.0f} s")
+    print(f"{found.places.sizes['draw']} of {given.simulations} fitted; remarks:")
+    print(found.remarks["remark"].str.slice(0, 60).value_counts().to_dict())
+    return found
+
+
+def _rows_in(path: Path | None) -> int:
+    return len(path.read_bytes().splitlines()) if path and path.exists() else 0
+
+
+def _print_all(which: str, found: Calibration) -> None:
+    uniform, covered = found.uniformity(), found.coverage(masses=(MASS,)).droplevel("mass")
+    print(f"\n{which}, {found.places.sizes['draw']} simulations:")
+    rows = {
+        str(name): (line.excess, not line.inside, covered.covered[name], not covered.within[name])
+        for name, line in uniform.iterrows()
+    }
+    print_rows(("quantity", "excess", "outside band", f"in {MASS:.0%}", "outside limits"), rows)
+    print(f"\nBinomial standard error {covered['se'].iloc[0]:.3f}.", end=" ")
+    failed = [name for name, (_, band, _, limits) in rows.items() if band or limits]
+    print("Failed: " + (", ".join(failed) or "none") + ".")
+
+
+def _print_wrong(law: Law, design: pd.DataFrame, given: argparse.Namespace) -> None:
+    """Coverage of every quantity but the noise under every simulator, for both ways of fitting."""
+    rows = {}
+    names = [*law.coefficient_names, *law.derived, "N_opt", "L_opt"]
+    for simulator in SIMULATORS:
+        for fitted in FITTED:
+            found = _calibrated(law, design, given, fitted, simulator)
+            covered = found.coverage(masses=(MASS,)).droplevel("mass")["covered"]
+            rows[f"{simulator}, {fitted}"] = covered.reindex(names).to_list()
+    print(f"\nShare of truths in the central {MASS:.0%}:")
+    print_rows(("simulated, fitted", *names), rows)
+
+
+if __name__ == "__main__":
+    main()
