@@ -122,11 +122,19 @@ def clusters_of(
     DataError
         If the column is missing, or makes fewer than two clusters.
     """
-    edges = neighbourhoods(runs) if by == FOUND else ()
-    if by is None or (by == FOUND and not edges):
+    if by is None:
         return None
-    made = Clusters(FLOPS if edges else by, (), len(law.inputs) > 1, edges, group)
-    return replace(made, labels=_labels(made, runs))
+    edges = neighbourhoods(runs) if by == FOUND else ()
+    made = Clusters(FLOPS if by == FOUND else by, (), len(law.inputs) > 1, edges, group)
+    labels = _labels(made, runs) if edges or by != FOUND else ()
+    if 2 <= len(labels) <= len(runs) / 2:
+        return replace(made, labels=labels)
+    if by == FOUND:
+        return None
+    raise DataError(
+        f"column {by!r} makes {len(labels)} clusters of {len(runs)} runs; expected two or "
+        "more, of two runs or more on average. Cluster by another column, or by none."
+    )
 
 
 def neighbourhoods(runs: pd.DataFrame) -> tuple[tuple[float, float], ...]:
@@ -163,13 +171,7 @@ def _labels(made: Clusters, runs: pd.DataFrame) -> tuple[str, ...]:
         )
     ordered = runs.sort_values(FLOPS, kind="stable") if made.edges else runs
     named = np.array(_text(ordered, made.by)) != ""
-    labels = tuple(dict.fromkeys(np.array(made.names(ordered))[named].tolist()))
-    if not 2 <= len(labels) <= len(runs) / 2:
-        raise DataError(
-            f"column {made.by!r} makes {len(labels)} clusters of {len(runs)} runs; expected two or "
-            "more, of two runs or more on average. Cluster by another column, or by none."
-        )
-    return labels
+    return tuple(dict.fromkeys(np.array(made.names(ordered))[named].tolist()))
 
 
 def _neighbours(runs: pd.DataFrame, edges: tuple[tuple[float, float], ...]) -> list[str]:

@@ -123,6 +123,9 @@ KAPLAN_ND = Law(
     coefficients=coefficients,
     derived={"a": params_exponent, "data_exponent": data_exponent},
     optimal_params=optimal_params,
+    # Back-tests of 22 public studies: studies/extrapolation.
+    tau=Prior(pm.LogNormal, mu=np.log(0.0562), sigma=0.25),
+    split_tau=Prior(pm.LogNormal, mu=np.log(0.434), sigma=0.39),
     claims=(
         Claim(
             label="Kaplan et al., joint fit",

@@ -106,7 +106,7 @@ def test_rolling_forward_on_runs_of_the_law_makes_tau_smaller() -> None:
     slopes = json.loads(rolled.extrapolation.attrs["slopes"])
     assert [each["cut"] for each in slopes] == ["0.5", "0.7"]
     before, after = (np.log(f.extrapolation["tau"]).median() for f in (first, rolled))
-    assert before - after > 3 * 1.2533 * TAU.parameters["sigma"] * np.sqrt(2 / 200)
+    assert before - after > 3 * 1.2533 * CHINCHILLA.tau.parameters["sigma"] * np.sqrt(2 / 200)
     assert rolled.posterior.identical(first.posterior)
 
 
