@@ -222,6 +222,7 @@ def _check_whole(fit: Fit) -> None:
 
 def _structure(tree: xr.DataTree, law: Law, likelihood: Any) -> Structure:
     by = tree.attrs["by"] or None
+    groups = tuple(map(str, tree["posterior"].to_dataset()[by].to_numpy())) if by else ()
     clusters = clusters_of(law, runs_of(tree), tree.attrs["clusters"] or None, by)
     own = {**law.priors, **likelihood.priors, **(clusters.priors if clusters else {})}
     saved = json.loads(tree.attrs["priors"])
@@ -235,7 +236,7 @@ def _structure(tree: xr.DataTree, law: Law, likelihood: Any) -> Structure:
         likelihood=likelihood,
         priors=tuple((name, _prior(own[name], said)) for name, said in saved.items()),
         by=by,
-        groups=tuple(map(str, tree["posterior"].to_dataset()[by].to_numpy())) if by else (),
+        groups=groups,
         pool=tuple((name, Pool(kind)) for name, kind in json.loads(tree.attrs["pool"]).items()),
         clusters=clusters,
     )

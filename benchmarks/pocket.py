@@ -11,7 +11,7 @@ from measuring import machine, print_rows
 import bayescale as bs
 from bayescale.draws import SAMPLE_DIMS, expected_response
 from bayescale.fitting import Fit
-from bayescale.prediction import scatter
+from bayescale.prediction import scatter, scatter_at_runs
 
 SEED = 1
 COVERAGES = (0.5, 0.8, 0.9, 0.95)
@@ -60,7 +60,7 @@ def _print_noise(fit: Fit) -> None:
     cells = runs.groupby(["params", "tokens"])["loss"]
     repeated = cells.agg(seeds="size", sd=lambda loss: np.log(loss).std(ddof=1))
     repeated = repeated[repeated["seeds"] > 1].reset_index()
-    spread = scatter(fit.structure, fit.posterior, runs, repeated, "point").std().mean((0, 1))
+    spread = scatter(fit.structure, fit.posterior, runs, repeated).std().mean((0, 1))
     rows = {
         f"{row.params:.3g}, {row.tokens:.3g}": (row.seeds, row.sd, sigma, row.sd / sigma)
         for row, sigma in zip(repeated.itertuples(), spread, strict=True)
@@ -77,7 +77,7 @@ def _print_misfit(fits: dict[str, Fit]) -> None:
     """Variance of log residuals that a quadratic in the log inputs explains, against replicates.
 
     The p-value is the share of draws whose replicated runs leave as much to the quadratic as the
-    observed ones do, both about the law of that draw.
+    observed ones do, both about the law of that draw. Replicates have the misfit of the clusters.
     """
     rows = {}
     for name, fit in fits.items():
@@ -86,8 +86,8 @@ def _print_misfit(fits: dict[str, Fit]) -> None:
         surface = np.linalg.qr(np.column_stack([np.ones_like(x), x, y, x * x, x * y, y * y]))[0]
         stacked = fit.posterior.isel(draw=slice(None, None, 4))
         expected = np.log(expected_response(fit.structure, stacked, fit.runs, "run")).to_numpy()
-        scales = scatter(fit.structure, stacked, fit.runs, fit.runs, "run")
-        replicated = scales.rvs(size=expected.shape, random_state=SEED) - expected
+        scatters = scatter_at_runs(fit.structure, stacked, fit.runs)
+        replicated = scatters.rvs(size=expected.shape, random_state=SEED) - expected
         observed = np.log(fit.runs["loss"].to_numpy()) - expected
         shares = [_share(surface, residual) for residual in (observed, replicated)]
         rows[name] = (shares[0].mean(), shares[1].mean(), (shares[1] >= shares[0]).mean())
