@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "allocation": ["optimum"],
         "backtesting": ["Backtest", "backtest"],
+        "bootstrapping": ["Bootstrap", "bootstrap"],
         "calibration": ["Calibration", "calibrate"],
         "comparison": ["Comparison", "compare"],
         "diagnosis": ["Verdict"],

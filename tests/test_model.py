@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
+from bayescale.compiling import compiled_model
 from bayescale.errors import LawError
 from bayescale.law import Law, Prior
 from bayescale.likelihood import (
@@ -20,7 +21,6 @@ from bayescale.likelihood import (
 from bayescale.model import build_model, model_data
 from bayescale.models import LAWS
 from bayescale.models.chinchilla import CHINCHILLA
-from bayescale.sampling import compiled_model
 from bayescale.structure import structure, units_of
 from tests.designs import simulated
 

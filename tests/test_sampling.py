@@ -126,6 +126,15 @@ def test_chains_start_apart_and_seeds_differ() -> None:
     assert not drawn.posterior["alpha"].equals(other.posterior["alpha"])
 
 
+@pytest.mark.parametrize(("told", "threads"), [("3", 3), ("2,1", 2), ("0", 7), ("", 7), ("x", 7)])
+def test_a_process_has_the_threads_it_was_told_of_or_all(
+    told: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    monkeypatch.setattr(sampling.os, "cpu_count", lambda: 7)
+    assert sampling._threads() == threads
+
+
 def test_progress_is_reported_while_sampling() -> None:
     seen: list[int] = []
 
