@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayescale.clusters import FOUND
 from bayescale.contestants import METHODS, Array, Question
-from bayescale.errors import DataError
+from bayescale.errors import DataError, LawError
 from bayescale.law import Law
 from bayescale.likelihood import LikelihoodFactory
 from bayescale.runs import COMPUTE, digest, read_runs
@@ -87,7 +88,9 @@ def backtest(
     *,
     by: str = "flops",
     cuts: Sequence[float] = CUTS,
+    methods: Sequence[str] = tuple(METHODS),
     likelihood: LikelihoodFactory | None = None,
+    clusters: str | None = FOUND,
     path: str | PathLike[str] | None = None,
     jobs: int = -1,
     random_seed: int = 0,
@@ -95,9 +98,10 @@ def backtest(
 ) -> Backtest:
     """Fit a law to the runs below each cut, and score its predictions of those above.
 
-    Beside the law with its likelihood (``posterior``) it scores two baselines: the same with one
-    scale of scatter for all runs (``one_scale``), and the point fit that papers report with a pairs
-    bootstrap and residuals drawn from its own (``point_fit``).
+    Beside the law as `fit` has it (``posterior``) it scores two baselines: its posterior with
+    Student-t scatter of one scale, every run on its own and nothing added beyond the runs
+    (``one_scale``), and the point fit that papers report, with a pairs bootstrap and residuals
+    drawn from its own (``point_fit``).
 
     Parameters
     ----------
@@ -109,8 +113,10 @@ def backtest(
         What larger means.
     cuts : sequence of float
         Quantiles of it: runs up to one are fitted, those above it are predicted.
-    likelihood : callable, optional
-        As for `fit`.
+    methods : sequence of str
+        Which of the three to score.
+    likelihood, clusters
+        As for `fit`; of ``posterior``.
     path, jobs, random_seed, progress
         As for `sweep`: where to keep rows as they come, processes, seed, progress bar.
 
@@ -122,6 +128,8 @@ def backtest(
     ------
     DataError
         If the table cannot be used, or a cut leaves too few runs on a side.
+    LawError
+        If there is no such method.
 
     Examples
     --------
@@ -129,10 +137,16 @@ def backtest(
     >>> bs.backtest(bs.models.COUPLED, bs.datasets.load("pocket")).scores()  # doctest: +SKIP
     """
     table = _read(law, runs, by)
-    asked = [(method, cut) for cut in cuts for method in METHODS]
-    name = f"{law.name}, {getattr(likelihood, '__name__', 'default')}, {digest(table)[:12]}: {by}"
+    unknown = sorted(set(methods) - set(METHODS))
+    if unknown:
+        raise LawError(
+            f"unknown {unknown}; expected methods among {', '.join(METHODS)}. Choose one."
+        )
+    asked = [(method, cut) for cut in cuts for method in methods]
+    named = f"{getattr(likelihood, '__name__', 'default')}, {clusters}, {digest(table)[:12]}"
+    name = f"{law.name}, {named}: {by}"
     parts = {cut: _parts(table, by, cut) for cut in cuts}
-    what = {"law": law, "likelihood": likelihood}
+    what = {"law": law, "likelihood": likelihood, "clusters": clusters}
     tasks = [(f"{name} {cut:g} {m}", {"method": m, **what, **parts[cut]}) for m, cut in asked]
     rows = sweep(_scored, tasks, path=path, jobs=jobs, random_seed=random_seed, progress=progress)
     told = pd.DataFrame(asked, columns=["method", "cut"]).join(rows)

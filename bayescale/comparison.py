@@ -186,7 +186,7 @@ def compare(
         As for `fit`, the same for every law. By default the one that suits the law with the most
         parameters.
     clusters : str, optional
-        As for `fit`. A back-test looks for them.
+        As for `fit`.
     draws, tune, chains : int
         As for `fit`. A back-test has those that `fit` has by default.
     path, jobs
@@ -211,7 +211,7 @@ def compare(
     >>> laws = [bs.models.LAWS[name] for name in ("coupled", "chinchilla", "kaplan_floor")]
     >>> bs.compare(laws, bs.datasets.load("pocket"), by="cluster")  # doctest: +SKIP
     """
-    _check(laws, by, clusters)
+    _check(laws, by)
     tables = {law.name: read_runs(runs, inputs=law.inputs, response=law.response) for law in laws}
     _check_alike(laws, tables)
     chosen = likelihood or _for_all(laws, tables, clusters)
@@ -223,7 +223,8 @@ def compare(
     how: dict[str, Any] = {"likelihood": chosen, "clusters": clusters, "random_seed": random_seed}
     how |= {"draws": draws, "tune": tune, "chains": chains}
     fits = {law.name: fit(law, tables[law.name], **how) for law in laws}
-    scores = aligned({n: _scored(each, by, chosen, path, jobs) for n, each in fits.items()})
+    again = {"path": path, "jobs": jobs}
+    scores = aligned({n: _scored(each, by, chosen, clusters, again) for n, each in fits.items()})
     weights = stacking_weights(scores["elpd"], scores["counts"])
     table = standings(scores, weights)
     table["trusted"] = [fits[name].verdict.trusted for name in table.index]
@@ -234,15 +235,17 @@ def _scored(
     fitted: Fit,
     by: str,
     likelihood: LikelihoodFactory,
-    path: str | PathLike[str] | None,
-    jobs: int,
+    clusters: str | None,
+    again: Mapping[str, Any],
 ) -> xr.Dataset:
     if by == "loo":
         return heldout.by_run(fitted)
     if by == "cluster":
-        return heldout.by_cluster(fitted, likelihood, path=path, jobs=jobs)
-    again: dict[str, Any] = {"path": path, "jobs": jobs, "random_seed": fitted.random_seed}
-    return heldout.by_backtest(fitted.law, fitted.runs, likelihood, **again)
+        return heldout.by_cluster(fitted, likelihood, **again)
+    seed = fitted.random_seed
+    return heldout.by_backtest(
+        fitted.law, fitted.runs, likelihood, clusters, random_seed=seed, **again
+    )
 
 
 def _for_all(
@@ -258,7 +261,7 @@ def _for_all(
     return min(each, key=lambda likelihood: len(likelihood(laws[0].inputs).priors))
 
 
-def _check(laws: Sequence[Law], by: str, clusters: str | None) -> None:
+def _check(laws: Sequence[Law], by: str) -> None:
     names = [law.name for law in laws]
     if len(set(names)) < max(len(names), 2):
         raise LawError(
@@ -274,11 +277,6 @@ def _check(laws: Sequence[Law], by: str, clusters: str | None) -> None:
     if by not in WAYS:
         raise LawError(
             f"laws are to be compared by {by!r}; expected one of {', '.join(WAYS)}. Choose one."
-        )
-    if by == "backtest" and clusters != FOUND:
-        raise LawError(
-            f"a back-test is to have clusters={clusters!r}; expected 'found', since it looks for "
-            "them among the smaller runs. Leave clusters out, or compare by 'loo' or 'cluster'."
         )
 
 

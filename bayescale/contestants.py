@@ -49,7 +49,7 @@ class Question:
     ----------
     law : Law
         What to fit.
-    likelihood : callable, optional
+    likelihood, clusters
         As for `bayescale.fit`.
     known, larger : DataFrame
         Runs to fit and runs to predict.
@@ -59,6 +59,7 @@ class Question:
 
     law: Law
     likelihood: LikelihoodFactory | None
+    clusters: str | None
     known: pd.DataFrame
     larger: pd.DataFrame
     random_seed: int
@@ -70,18 +71,25 @@ class Question:
         return logs
 
 
-def _posterior(asked: Question) -> Predicted:
+def _posterior(asked: Question, *, extrapolate: bool = True) -> Predicted:
+    """The fit, with how wrong laws are beyond their runs unless that is left out."""
     from bayescale.extrapolation import decades_beyond
     from bayescale.fitting import fit
     from bayescale.flops import SIX_ND
     from bayescale.misfit import misfit_at_points
     from bayescale.prediction import scatter
 
-    fitted = fit(asked.law, asked.known, likelihood=asked.likelihood, random_seed=asked.random_seed)
+    fitted = fit(
+        asked.law,
+        asked.known,
+        likelihood=asked.likelihood,
+        clusters=asked.clusters,
+        random_seed=asked.random_seed,
+    )
     parts = (fitted.structure, fitted.posterior, fitted.runs, asked.larger)
     rng = np.random.default_rng(asked.random_seed)
     far = decades_beyond(asked.law, asked.larger, fitted.runs, SIX_ND)
-    drift = fitted.extrapolation["drift"] * xr.DataArray(far, dims="point")
+    drift = fitted.extrapolation["drift"] * xr.DataArray(extrapolate * far, dims="point")
     there = scatter(*parts, misfit_at_points(*parts, rng) + drift)
     family, runs = fitted.likelihood.family, len(asked.larger)
     observed = family.observed(asked.larger[asked.law.response].to_numpy())
@@ -95,7 +103,8 @@ def _posterior(asked: Question) -> Predicted:
 
 
 def _one_scale(asked: Question) -> Predicted:
-    return _posterior(replace(asked, likelihood=student_t))
+    """What a model of one line gives: every run on its own, one scale, the law true everywhere."""
+    return _posterior(replace(asked, likelihood=student_t, clusters=None), extrapolate=False)
 
 
 def _point_fit(asked: Question) -> Predicted:

@@ -135,6 +135,18 @@ def leave_one_out(posterior: xr.Dataset, log_likelihood: xr.Dataset) -> xr.Datas
     return xr.Dataset(kept, attrs={name: float(value) for name, value in attrs.items()})
 
 
+def influences(draws: xr.DataArray, log_likelihood: xr.DataArray) -> xr.DataArray:
+    """Posterior covariance of a quantity with the log likelihood of each run or cluster.
+
+    To first order, the posterior mean changes by less this when the case is dropped.
+    """
+    moved = draws - draws.mean(SAMPLE_DIMS)
+    surprise = log_likelihood - log_likelihood.mean(SAMPLE_DIMS)
+    count = draws.sizes["chain"] * draws.sizes["draw"]
+    covariance: xr.DataArray = xr.dot(moved, surprise, dim=SAMPLE_DIMS) / (count - 1)
+    return covariance
+
+
 def jackknife_sd(draws: xr.DataArray, log_likelihood: xr.DataArray) -> xr.DataArray:
     """Standard deviation that resampling the runs would give a posterior mean, without refitting.
 
@@ -143,15 +155,14 @@ def jackknife_sd(draws: xr.DataArray, log_likelihood: xr.DataArray) -> xr.DataAr
     draws : (chain, draw, ...) DataArray
         Any quantity of the posterior.
     log_likelihood : (chain, draw, run) DataArray
-        Log likelihood of each run at the same draws.
+        Log likelihood of each run at the same draws; or of each cluster, if what is to be resampled
+        is clusters.
     """
-    moved = draws - draws.mean(SAMPLE_DIMS)
-    surprise = log_likelihood - log_likelihood.mean(SAMPLE_DIMS)
-    runs = log_likelihood.sizes["run"]
-    count = draws.sizes["chain"] * draws.sizes["draw"]
-    influence = xr.dot(moved, surprise, dim=SAMPLE_DIMS) / (count - 1)
-    spread: xr.DataArray = ((influence - influence.mean("run")) ** 2).sum("run")
-    variance: xr.DataArray = spread * runs / (runs - 1)
+    (case,) = (str(dim) for dim in log_likelihood.dims if dim not in SAMPLE_DIMS)
+    cases = log_likelihood.sizes[case]
+    influence = influences(draws, log_likelihood)
+    spread: xr.DataArray = ((influence - influence.mean(case)) ** 2).sum(case)
+    variance: xr.DataArray = spread * cases / (cases - 1)
     return variance**0.5
 
 
@@ -190,9 +201,10 @@ def summary_table(draws: xr.Dataset, log_likelihood: xr.DataArray) -> pd.DataFra
     """
     import arviz_stats
 
-    with np.errstate(invalid="ignore", divide="ignore"):  # draws that never move
+    # Draws that never move, and draws too large to square: both say so by their nan.
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         table: pd.DataFrame = arviz_stats.summary(_labelled(draws), round_to="none")
-    ratios = xr.Dataset({name: honesty(draws[name], log_likelihood) for name in draws})
+        ratios = xr.Dataset({name: honesty(draws[name], log_likelihood) for name in draws})
     table["honesty"] = [
         float(value) for name in draws for value in np.atleast_1d(ratios[name]).ravel()
     ]

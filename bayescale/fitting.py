@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from bayescale.clusters import FOUND, clusters_of
 from bayescale.diagnosis import Verdict
 from bayescale.errors import LawError
 from bayescale.flops import SIX_ND, Cost
+from bayescale.influence import cases_by, resampled
 from bayescale.law import Law, Prior
 from bayescale.likelihood import (
     Likelihood,
@@ -33,6 +34,9 @@ from bayescale.runs import read_runs
 from bayescale.sampling import Settings
 from bayescale.structure import Structure, observed_name, structure
 from bayescale.trees import assemble, predictive_groups, prior_groups, runs_of
+
+if TYPE_CHECKING:
+    from bayescale.findings import Diagnosis
 
 ROLES = ("coefficient", "derived", "noise")
 FEWEST_DRAWS = 40
@@ -122,7 +126,9 @@ class Fit:
             self.loo,
         )
 
-    def summary(self, of: xr.Dataset | Sequence[str] | None = None) -> pd.DataFrame:
+    def summary(
+        self, of: xr.Dataset | Sequence[str] | None = None, *, by: str | None = None
+    ) -> pd.DataFrame:
         """Mean, sd, interval, honesty ratio and convergence, a row for each quantity.
 
         Parameters
@@ -130,6 +136,9 @@ class Fit:
         of : Dataset or sequence of str, optional
             Anything computed from this fit draw by draw, such as an optimum; or names in
             ``tree["posterior"]``. Coefficients, derived quantities and noise by default.
+        by : str, optional
+            What honesty resamples: ``"run"`` or ``"cluster"``. By default clusters, where there are
+            enough of them (`bayescale.influence.resampled`).
 
         Returns
         -------
@@ -138,8 +147,9 @@ class Fit:
             ``honesty`` above 1.3 says that the interval is too narrow; ``honest_lb`` and
             ``honest_ub`` are then a wider one.
         """
+        cases = self._resampled if by is None else cases_by(self, by)
         if isinstance(of, xr.Dataset):
-            return diagnosis.summary_table(of, self.log_likelihood)
+            return diagnosis.summary_table(of, cases)
         chosen = self._default_names() if of is None else list(of)
         unknown = [name for name in chosen if name not in self.posterior]
         if unknown:
@@ -147,7 +157,18 @@ class Fit:
                 f"the posterior has no {unknown}; expected names among {list(self.posterior)}. "
                 "Choose from these."
             )
-        return diagnosis.summary_table(self.posterior[chosen], self.log_likelihood)
+        return diagnosis.summary_table(self.posterior[chosen], cases)
+
+    @cached_property
+    def _resampled(self) -> xr.DataArray:
+        """Log likelihood of what honesty resamples."""
+        return cases_by(self, resampled(self))
+
+    def diagnose(self) -> "Diagnosis":
+        """What the runs do not tell, and what the answer hangs on; `bayescale.findings`."""
+        from bayescale.findings import diagnose
+
+        return diagnose(self)
 
     def _default_names(self) -> list[str]:
         return [str(n) for n, values in self.posterior.items() if values.attrs["role"] in ROLES]
@@ -349,10 +370,10 @@ def _sampler(name: str) -> sampling.Sampler:
 
 def _finish(fitted: Fit, doubts: list[str], total: float, seconds: Mapping[str, float]) -> Fit:
     """Add what only shows once there are draws: dishonest intervals, and the time it took."""
-    narrow = diagnosis.flagged(fitted.summary())
+    narrow, what = diagnosis.flagged(fitted.summary()), resampled(fitted)
     if narrow:
         doubts.append(
-            f"intervals of {', '.join(narrow)} are narrower than resampling the runs would give "
+            f"intervals of {', '.join(narrow)} are narrower than resampling the {what}s would give "
             f"(honesty above {diagnosis.HONEST}). Read honest_lb and honest_ub instead."
         )
     influential = diagnosis.runs_above(fitted.loo, fitted.loo.attrs["good_k"])

@@ -19,6 +19,7 @@ import pandas as pd
 import xarray as xr
 from scipy.special import logsumexp
 
+from bayescale.clusters import FOUND
 from bayescale.clusterwise import (
     cases_of,
     check_clustered,
@@ -148,6 +149,7 @@ def by_backtest(
     law: Law,
     runs: pd.DataFrame,
     likelihood: LikelihoodFactory | None,
+    clusters: str | None = FOUND,
     *,
     path: str | PathLike[str] | None = None,
     jobs: int = -1,
@@ -162,16 +164,18 @@ def by_backtest(
     """
     from bayescale.backtesting import backtest
 
-    told = backtest(law, runs, likelihood=likelihood, path=path, jobs=jobs, random_seed=random_seed)
-    ours = told.predictions["method"].to_numpy() == "posterior" if told.predictions else []
-    if not np.any(ours):
+    kept = {"path": path, "jobs": jobs, "random_seed": random_seed}
+    told = backtest(
+        law, runs, methods=("posterior",), likelihood=likelihood, clusters=clusters, **kept
+    )
+    scores = told.predictions
+    if not scores:
         reasons = " ".join(map(str, told.remarks["remark"].unique()))
         raise DataError(
             f"law {law.name!r} could be back-tested at no cut ({reasons}); expected one at least. "
             "Compare by 'loo', or leave the law out."
         )
-    scores = told.predictions.isel(prediction=np.flatnonzero(ours))
-    remarked = set(told.remarks.loc[told.remarks["method"] == "posterior", "cut"])
+    remarked = set(told.remarks["cut"])
     cut, run = scores["cut"].to_numpy(), scores["run"].to_numpy()
     case = [f"run {r + 1} beyond {c:g}" for r, c in zip(run, cut, strict=True)]
     return xr.Dataset(

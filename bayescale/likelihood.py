@@ -164,9 +164,14 @@ def _pairs(inputs: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 
 
 def _bend(inputs: tuple[str, ...]) -> Prior:
-    """One standard deviation of an input changes the scale by a factor of about 1.6 or less."""
-    parts = (*inputs, *(f"{x}*{y}" for x, y in _pairs(inputs)))
-    return Prior(pm.Normal, mu=0.0, sigma=0.5, parts=parts)
+    """One standard deviation of an input changes the scale by a factor of about 1.6 or less.
+
+    Squares and products count as much as slopes in a corner three standard deviations out. With
+    the slopes' prior they would allow a scale there a thousand times that of the middle.
+    """
+    products = tuple(f"{x}*{y}" for x, y in _pairs(inputs))
+    sigma = (0.5,) * len(inputs) + (0.15,) * len(products)
+    return Prior(pm.Normal, mu=0.0, sigma=sigma, parts=(*inputs, *products))
 
 
 @cache

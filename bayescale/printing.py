@@ -93,7 +93,9 @@ def print_fit(fit: Fit, table: str, flops: Sequence[float] | None) -> None:
     print_rows(("", *shown.columns), [(str(name), *row) for name, *row in shown.itertuples()])
     if optimum is not None:
         print_optimum(fit, optimum)
-    for line in remarks(fit):
+    # How narrow intervals are is among the remarks.
+    found = (each for each in fit.diagnose().findings if each.name != "honesty")
+    for line in (*remarks(fit), *(f"! {each.sentence}" for each in found)):
         console.print(line)
 
 

@@ -12,9 +12,12 @@ Kallioinen et al. (2024), doi:10.1007/s11222-023-10366-5.
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import pymc as pm
 import xarray as xr
 
+from bayescale.draws import SAMPLE_DIMS
 from bayescale.errors import LawError
+from bayescale.grouping import Pool
 
 if TYPE_CHECKING:
     from bayescale.fitting import Fit
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 TAKEN = ("alpha", "component_group", "quantities", "sample")
 """Dimensions that ArviZ gives its power-scaled draws; no variable may have such a name."""
 GROUPS = ("posterior", "log_likelihood", "log_prior")
+QUICK = {"mode": "FAST_COMPILE"}
+"""For what runs once: PyTensor then takes longer to compile than to compute."""
 
 
 def safe_names(fit: "Fit") -> dict[str, str]:
@@ -62,15 +67,30 @@ def psense_tree(fit: "Fit") -> xr.DataTree:
     --------
     >>> az.plot_psense_dist(psense_tree(fitted), var_names=["alpha_"])  # doctest: +SKIP
     """
-    # PyMC 6.4 moved it here; the old place warns.
-    from pymc.stats import compute_log_prior
-
-    groups = {"posterior": fit.posterior, "log_likelihood": fit.log_likelihood.to_dataset()}
-    tree = xr.DataTree.from_dict(groups)
-    compute_log_prior(tree, model=fit.model, progressbar=False)
+    parts = (fit.posterior, fit.log_likelihood.to_dataset(), log_prior(fit))
     names = safe_names(fit)
-    renamed = {group: _renamed(tree[group].to_dataset(), names) for group in GROUPS}
-    return xr.DataTree.from_dict(renamed)
+    return xr.DataTree.from_dict(
+        {group: _renamed(part, names) for group, part in zip(GROUPS, parts, strict=True)}
+    )
+
+
+def log_prior(fit: "Fit") -> xr.Dataset:
+    """Log density of each of the law's priors at the posterior's draws, (chain, draw).
+
+    How runs scatter and what clusters miss has priors too. They are left out: the second are part
+    of the model of the runs, and nobody's belief about the law.
+    """
+    found = {}
+    for name, prior in fit.structure.priors:
+        if name in fit.law.priors:
+            pooled = fit.structure.pooling(name) is Pool.PARTIAL
+            values = fit.posterior[f"{name}_common" if pooled else name]
+            part = [f"{name}_part"] if prior.parts else []
+            ordered = values.transpose(*SAMPLE_DIMS, ..., *part).to_numpy()
+            density = pm.logp(prior.distribution.dist(**prior.parameters), ordered).eval(**QUICK)
+            total = density.reshape(*ordered.shape[:2], -1).sum(axis=-1)
+            found[name] = (SAMPLE_DIMS, total)
+    return xr.Dataset(found, {dim: fit.posterior[dim] for dim in SAMPLE_DIMS})
 
 
 def _renamed(draws: xr.Dataset, names: dict[str, str]) -> xr.Dataset:

@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bayescale import backtesting
+from bayescale import backtesting, contestants
 from bayescale.backtesting import MASSES, Backtest, backtest, crps
 from bayescale.contestants import METHODS, Predicted, Question
-from bayescale.errors import ConvergenceError, DataError
+from bayescale.errors import ConvergenceError, DataError, LawError
+from bayescale.likelihood import student_t
 from bayescale.models import LAWS
 
 LAW = LAWS["chinchilla"]
@@ -32,7 +33,7 @@ def sulker(asked: Question) -> Predicted:
 @pytest.fixture
 def told(simulated_runs: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> Backtest:
     monkeypatch.setattr(backtesting, "METHODS", {"soothsayer": soothsayer, "sulker": sulker})
-    return backtest(LAW, simulated_runs, cuts=(0.5, 0.8), jobs=1)
+    return backtest(LAW, simulated_runs, cuts=(0.5, 0.8), methods=("soothsayer", "sulker"), jobs=1)
 
 
 def test_every_larger_run_is_predicted_once_a_cut(
@@ -106,12 +107,34 @@ def test_rows_on_disk_are_of_one_table_and_law(
     simulated_runs: pd.DataFrame, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backtesting, "METHODS", {"soothsayer": soothsayer})
-    kept = {"path": tmp_path / "rows.jsonl", "jobs": 1, "cuts": (0.5,)}
+    kept = {"path": tmp_path / "rows.jsonl", "jobs": 1, "cuts": (0.5,), "methods": ("soothsayer",)}
     first = backtest(LAW, simulated_runs, **kept)
     again = backtest(LAW, simulated_runs, **kept)
     assert again.predictions.identical(first.predictions)
     other = backtest(LAW, simulated_runs.assign(loss=simulated_runs["loss"] * 2), **kept)
     assert (other.predictions["observed"] > first.predictions["observed"]).all()
+
+
+def test_methods_that_are_not_there_are_refused(simulated_runs: pd.DataFrame) -> None:
+    with pytest.raises(LawError, match=r"unknown \['oracle'\]; expected methods among posterior"):
+        backtest(LAW, simulated_runs, methods=("posterior", "oracle"))
+
+
+def test_only_the_posterior_knows_of_clusters_and_of_what_is_beyond(
+    simulated_runs: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both ask for the same fit; the baseline's is of one scale, of single runs, and undrifted."""
+    asked: list[tuple[str | None, bool, bool]] = []
+    monkeypatch.setattr(
+        contestants,
+        "_posterior",
+        lambda q, extrapolate=True: asked.append(
+            (q.clusters, q.likelihood is student_t, extrapolate)
+        ),
+    )
+    question = Question(LAW, None, "found", simulated_runs, simulated_runs, 1)
+    contestants._one_scale(question)
+    assert asked == [(None, True, False)]
 
 
 @pytest.mark.slow

@@ -255,7 +255,12 @@ def test_every_cut_of_a_backtest_counts_equally(monkeypatch: pytest.MonkeyPatch)
             LawError,
             "Normal scatter",
         ),
-        ([CHINCHILLA, TOKENS_ONLY], {"by": "backtest", "clusters": "budget"}, LawError, "found"),
+        (
+            [CHINCHILLA, TOKENS_ONLY],
+            {"by": "backtest", "clusters": "budget"},
+            DataError,
+            "'budget'",
+        ),
     ],
 )
 def test_what_cannot_be_compared(

@@ -11,9 +11,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "calibration": ["plot_calibration"],
-        "coverage": ["plot_coverage"],
+        "coverage": ["plot_by_distance", "plot_coverage"],
         "frontier": ["plot_optimum"],
         "honesty": ["plot_honesty"],
+        "influence": ["plot_influence"],
         "posterior": ["plot_pair"],
         "residuals": ["plot_residuals"],
         "runs": ["plot_runs"],

@@ -18,6 +18,7 @@ from tables import CUTS, FEWEST, LAWS, STUDIES
 import bayescale as bs
 from bayescale.extrapolation import decades_beyond, misfit_slope, weighted_slope
 from bayescale.flops import SIX_ND
+from bayescale.influence import RUN, resampled
 from bayescale.misfit import misfit_at_points
 from bayescale.prediction import scatter
 
@@ -63,9 +64,7 @@ def backtested(study: str, law: str, cut: float, random_seed: int) -> dict[str, 
     runs = bs.read_runs(bs.datasets.load(study))
     above = runs["flops"] > runs["flops"].quantile(cut)
     known, larger = runs[~above].reset_index(drop=True), runs[above].reset_index(drop=True)
-    fitted = bs.fit(
-        bs.models.LAWS[law], known, draws=500, target_accept=0.95, random_seed=random_seed
-    )
+    fitted = bs.fit(bs.models.LAWS[law], known, random_seed=random_seed)
     parts = (fitted.structure, fitted.posterior, known)
     rng = np.random.default_rng(random_seed)
     there = scatter(*parts, larger, misfit_at_points(*parts, larger, rng))
@@ -85,7 +84,10 @@ def backtested(study: str, law: str, cut: float, random_seed: int) -> dict[str, 
         "splits": splits,
         "decades": _decades(fitted, larger).round(4).tolist(),
         "errors": np.quantile(draws - observed, LEVELS, axis=0).T.round(5).tolist(),
-        "honesty": fitted.summary()["honesty"].round(3).to_dict(),
+        "honesty": {
+            by: fitted.summary(by=by)["honesty"].round(3).to_dict()
+            for by in dict.fromkeys((RUN, resampled(fitted)))
+        },
         "doubt": " ".join(fitted.verdict.reasons),
     }
 

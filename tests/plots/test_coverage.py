@@ -5,7 +5,8 @@ import xarray as xr
 from numpy.testing import assert_allclose
 
 from bayescale.backtesting import Backtest
-from bayescale.plots import plot_coverage
+from bayescale.errors import DataError
+from bayescale.plots import plot_by_distance, plot_coverage
 
 
 @pytest.fixture
@@ -43,3 +44,45 @@ def test_axes_say_what_is_compared(tested: Backtest) -> None:
     ax = plot_coverage(tested)
     assert ax.get_xlabel() == "interval for a new run (%)"
     assert ax.get_ylabel() == "larger runs inside (%)"
+
+
+@pytest.fixture
+def near_and_far() -> Backtest:
+    """Ten runs at half a decade inside every interval, ten at one and a half outside of them."""
+    inside = np.repeat([True, False], 10)
+    masses = np.array([0.5, 0.8, 0.9, 0.95])
+    width = np.where(inside, 0.2, 0.4)[:, None] * masses
+    predictions = xr.Dataset(
+        {
+            "observed": ("prediction", np.where(inside, 0.0, 1.0)),
+            "lower": (("prediction", "mass"), -width / 2),
+            "upper": (("prediction", "mass"), width / 2),
+            **{
+                name: ("prediction", np.where(inside, 0.0, -1.0))
+                for name in ("bias", "pit", "crps", "log_score")
+            },
+        },
+        {
+            "method": ("prediction", ["posterior"] * 20),
+            "cut": ("prediction", [0.5] * 20),
+            "run": ("prediction", np.arange(20)),
+            "decades": ("prediction", np.where(inside, 0.5, 1.5) + np.tile([-0.01, 0.01], 10)),
+            "mass": masses,
+        },
+    )
+    return Backtest(law="chinchilla", by="flops", predictions=predictions, remarks=pd.DataFrame())
+
+
+def test_scores_are_drawn_where_the_runs_lie(near_and_far: Backtest) -> None:
+    ax = plot_by_distance(near_and_far, bins=2)
+    aim, line = ax.lines
+    assert_allclose(aim.get_ydata(), 90)
+    assert_allclose(line.get_xydata(), [[0.5, 100], [1.5, 0]], atol=1e-9)
+    assert ax.get_ylabel() == "larger runs inside the 90% interval (%)"
+
+
+def test_any_score_can_be_drawn(near_and_far: Backtest) -> None:
+    (line,) = plot_by_distance(near_and_far, score="width_90", bins=2).lines
+    assert_allclose(line.get_ydata(), [0.18, 0.36])
+    with pytest.raises(DataError, match="no score 'beauty'; expected one of bias, crps"):
+        plot_by_distance(near_and_far, score="beauty")
