@@ -73,6 +73,22 @@ def from_prior(prior: Prior, size: tuple[int, ...], rng: np.random.Generator) ->
     return np.asarray(pm.draw(variable, random_seed=rng, mode="FAST_COMPILE"))
 
 
+def drift_share(drifts: xr.Dataset, optimum: xr.Dataset) -> xr.DataArray:
+    """Share of the variance of the log of N_opt that is drift, for each budget (and group).
+
+    Parameters
+    ----------
+    drifts : Dataset
+        ``Fit.extrapolation``.
+    optimum : Dataset
+        ``Fit.optimum`` of the same fit, extrapolated.
+    """
+    added = drifts["split_drift"] * optimum["decades_beyond_runs"]
+    whole = np.log(optimum["N_opt"]).var(SAMPLE_DIMS)
+    # They are independent, but in finite draws not quite.
+    return np.minimum(added.var(SAMPLE_DIMS) / whole, 1.0)
+
+
 def misfit_slope(
     made: Structure, posterior: xr.Dataset, known: pd.DataFrame, larger: pd.DataFrame, seed: int
 ) -> tuple[float, float]:

@@ -18,6 +18,7 @@ from bayescale import datasets
 from bayescale.diagnosis import HONEST, interval, interval_kind, interval_names
 from bayescale.display import heading, printed, remarks
 from bayescale.draws import SAMPLE_DIMS
+from bayescale.extrapolation import drift_share
 from bayescale.fitting import Fit
 from bayescale.law import Law
 
@@ -118,7 +119,18 @@ def print_optimum(fit: Fit, optimum: xr.Dataset) -> None:
     groups = ("group",) if parts[0][0] else ()
     print_rows((*groups, "FLOP", *QUANTITIES, "decades beyond the runs"), rows)
     if any("*" in cell for row in rows for cell in row):
-        console.print(f"* widened to what resampling the runs would give (honesty above {HONEST})")
+        console.print(f"* widened to what resampling would give (honesty above {HONEST})")
+    if bool((optimum["decades_beyond_runs"] > 0).any()):
+        console.print(f"Beyond the runs, how wrong laws are there makes {_shares(fit, optimum)}.")
+
+
+def _shares(fit: Fit, optimum: xr.Dataset) -> str:
+    """Drift in the variance of log N_opt, at every budget beyond the runs, on average of groups."""
+    share = drift_share(fit.extrapolation, optimum)
+    mean = share.mean({*share.dims} - {"budget"})
+    beyond = mean.isel(budget=np.flatnonzero(optimum["decades_beyond_runs"] > 0))
+    each = ", ".join(f"{float(one):.0%} (at {float(one['budget']):.3g})" for one in beyond)
+    return f"{each} of the variance of log N_opt"
 
 
 def _split(optimum: xr.Dataset) -> Iterator[tuple[tuple[str, ...], xr.Dataset]]:

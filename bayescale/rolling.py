@@ -129,8 +129,6 @@ def _slope(
         known,
         likelihood=likelihood_named(likelihood),
         clusters=together,
-        draws=500,
-        target_accept=0.95,
         random_seed=random_seed,
     )
     slope, variance = extrapolation.misfit_slope(

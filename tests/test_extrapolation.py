@@ -8,7 +8,14 @@ import pytest
 from numpy.testing import assert_allclose
 
 from bayescale.errors import DataError, LawError
-from bayescale.extrapolation import TAU, drawn, misfit_slope, updated, weighted_slope
+from bayescale.extrapolation import (
+    TAU,
+    drawn,
+    drift_share,
+    misfit_slope,
+    updated,
+    weighted_slope,
+)
 from bayescale.fitting import Fit, fit
 from bayescale.likelihood import normal
 from bayescale.models import LAWS
@@ -128,3 +135,18 @@ def test_laws_that_were_not_measured_have_the_general_prior() -> None:
     spread = TAU.parameters["sigma"]
     error = 1.2533 * spread / np.sqrt(4000)  # of the median of Normal draws
     assert abs(np.log(found["tau"]).median() - TAU.parameters["mu"]) < 5 * error
+
+
+def test_drift_s_share_of_an_optimum_is_what_is_gone_without_it(small_fit: Fit) -> None:
+    largest = float((6 * small_fit.runs["params"] * small_fit.runs["tokens"]).max())
+    budgets = [largest / 2, 30 * largest]
+    with_drift, alone = (
+        np.log(small_fit.optimum(budgets, extrapolate=each)["N_opt"]) for each in (True, False)
+    )
+    share = drift_share(small_fit.extrapolation, small_fit.optimum(budgets))
+    dims = ("chain", "draw")
+    gone = 1 - alone.var(dims) / with_drift.var(dims)
+    assert float(share[0]) == 0
+    # Independent draws correlate by chance, by less than 4 over the root of their number.
+    chance = 4 / np.sqrt(small_fit.posterior.sizes["chain"] * small_fit.posterior.sizes["draw"])
+    assert_allclose(share, gone, atol=chance)
