@@ -28,7 +28,7 @@ from bayescale.structure import Structure
 TAU = Prior(pm.LogNormal, mu=np.log(0.03), sigma=0.8)
 """Standard deviation of the log response a decade beyond the runs, for laws that were not measured:
 between those of the laws that were."""
-SPLIT_TAU = Prior(pm.LogNormal, mu=np.log(0.155), sigma=0.8)
+SPLIT_TAU = Prior(pm.LogNormal, mu=np.log(0.18), sigma=0.8)
 """The same of the log of the optimal params."""
 
 PROPOSALS = 20

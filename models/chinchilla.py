@@ -161,8 +161,8 @@ CHINCHILLA = Law(
     derived=DERIVED,
     optimal_params=optimal_params,
     # Back-tests of 22 public studies: studies/extrapolation.
-    tau=Prior(pm.LogNormal, mu=np.log(0.0333), sigma=0.59),
-    split_tau=Prior(pm.LogNormal, mu=np.log(0.151), sigma=0.79),
+    tau=Prior(pm.LogNormal, mu=np.log(0.0309), sigma=0.70),
+    split_tau=Prior(pm.LogNormal, mu=np.log(0.171), sigma=0.61),
     claims=CLAIMS,
     domain={"params": (7e7, 1.6e10), "tokens": (5e9, 5e11)},
     reference="Hoffmann et al. (2022), arXiv:2203.15556, eq. 10",

@@ -94,8 +94,8 @@ COUPLED = Law(
     derived=chinchilla.DERIVED,
     optimal_params=optimal_params,
     # Back-tests of 22 public studies: studies/extrapolation.
-    tau=Prior(pm.LogNormal, mu=np.log(0.0214), sigma=0.77),
-    split_tau=Prior(pm.LogNormal, mu=np.log(0.155), sigma=0.63),
+    tau=Prior(pm.LogNormal, mu=np.log(0.0223), sigma=0.67),
+    split_tau=Prior(pm.LogNormal, mu=np.log(0.190), sigma=0.49),
     domain=chinchilla.CHINCHILLA.domain,
     reference="Hoffmann et al. (2022), arXiv:2203.15556, eq. 10; "
     "Kaplan et al. (2020), arXiv:2001.08361, eq. 1.5",

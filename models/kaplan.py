@@ -124,8 +124,8 @@ KAPLAN_ND = Law(
     derived={"a": params_exponent, "data_exponent": data_exponent},
     optimal_params=optimal_params,
     # Back-tests of 22 public studies: studies/extrapolation.
-    tau=Prior(pm.LogNormal, mu=np.log(0.0562), sigma=0.25),
-    split_tau=Prior(pm.LogNormal, mu=np.log(0.434), sigma=0.39),
+    tau=Prior(pm.LogNormal, mu=np.log(0.0615), sigma=0.26),
+    split_tau=Prior(pm.LogNormal, mu=np.log(0.450), sigma=0.34),
     claims=(
         Claim(
             label="Kaplan et al., joint fit",
