@@ -84,9 +84,9 @@ def drift_share(drifts: xr.Dataset, optimum: xr.Dataset) -> xr.DataArray:
         ``Fit.optimum`` of the same fit, extrapolated.
     """
     added = drifts["split_drift"] * optimum["decades_beyond_runs"]
-    whole = np.log(optimum["N_opt"]).var(SAMPLE_DIMS)
+    whole: xr.DataArray = xr.ufuncs.log(optimum["N_opt"]).var(SAMPLE_DIMS)
     # They are independent, but in finite draws not quite.
-    return np.minimum(added.var(SAMPLE_DIMS) / whole, 1.0)
+    return (added.var(SAMPLE_DIMS) / whole).clip(max=1.0)
 
 
 def misfit_slope(

@@ -164,9 +164,15 @@ def by_backtest(
     """
     from bayescale.backtesting import backtest
 
-    kept = {"path": path, "jobs": jobs, "random_seed": random_seed}
     told = backtest(
-        law, runs, methods=("posterior",), likelihood=likelihood, clusters=clusters, **kept
+        law,
+        runs,
+        methods=("posterior",),
+        likelihood=likelihood,
+        clusters=clusters,
+        path=path,
+        jobs=jobs,
+        random_seed=random_seed,
     )
     scores = told.predictions
     if not scores:

@@ -119,10 +119,11 @@ def plot_by_distance(
     ax = plt.gca() if ax is None else ax
     decades = tested.predictions["decades"].to_numpy()
     edges = np.unique(np.quantile(decades, np.linspace(0, 1, bins + 1)))
-    table = tested.scores(decades=edges)
+    table = tested.scores(decades=edges.tolist())
     if score not in table:
         raise DataError(
-            f"a back-test has no score {score!r}; expected one of {', '.join(table)}. Choose one."
+            f"a back-test has no score {score!r}; expected one of {', '.join(map(str, table))}. "
+            "Choose one."
         )
     middle = [decades[(decades >= low) & (decades <= high)].mean() for low, high in pairwise(edges)]
     shown = table[score].unstack("decades")
