@@ -257,9 +257,9 @@ def test_every_cut_of_a_backtest_counts_equally(monkeypatch: pytest.MonkeyPatch)
         ),
         (
             [CHINCHILLA, TOKENS_ONLY],
-            {"by": "backtest", "clusters": "budget"},
+            {"by": "backtest", "clusters": "lab"},
             DataError,
-            "'budget'",
+            "'lab'",
         ),
     ],
 )
