@@ -22,6 +22,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from bayescale.claims import Claim
 from bayescale.errors import LawError
 from bayescale.flops import Array
 
@@ -129,59 +130,6 @@ def _check_prior(prior: Prior) -> None:
             f"{prior!r} cannot be made ({error}); expected the parameters that PyMC's "
             f"{prior.distribution.__name__} takes. See its signature."
         ) from error
-
-
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """What somebody published about a law.
-
-    Parameters
-    ----------
-    label : str
-        Short name, for example ``"Hoffmann et al., rounded"``.
-    values : mapping of str to float
-        Coefficients and derived quantities as printed.
-    errors : mapping of str to float, optional
-        Their standard errors, where printed.
-    intervals : mapping of str to (float, float), optional
-        Their intervals, where printed.
-    mass : float, optional
-        Probability the intervals were said to hold; needed with `intervals`.
-    runs : int, optional
-        Number of runs behind the claim.
-    reference : str
-        Paper or repository, and where in it.
-    checked : bool
-        Whether the figures were read in the source or recomputed from its data. Figures that are
-        only quoted elsewhere say False, and nothing is tested against them.
-    """
-
-    label: str
-    values: Mapping[str, float]
-    reference: str
-    errors: Mapping[str, float] = field(default_factory=dict)
-    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    mass: float | None = None
-    runs: int | None = None
-    checked: bool = True
-
-    def __post_init__(self) -> None:
-        if self.intervals and (self.mass is None or not 0 < self.mass < 1):
-            raise LawError(
-                f"claim {self.label!r} has intervals with mass {self.mass!r}; expected the "
-                "probability they were said to hold, between 0 and 1. Set mass=0.8, say."
-            )
-        for name, (lower, upper) in self.intervals.items():
-            if not lower < upper:
-                raise LawError(
-                    f"claim {self.label!r} has {name} in ({lower}, {upper}); expected the lower "
-                    "end below the upper. Swap or correct them."
-                )
-
-    @property
-    def names(self) -> set[str]:
-        """Every quantity the claim says something about."""
-        return {*self.values, *self.errors, *self.intervals}
 
 
 @dataclass(frozen=True)

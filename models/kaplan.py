@@ -27,8 +27,9 @@ from collections.abc import Sequence
 import numpy as np
 import pymc as pm
 
+from bayescale.claims import Claim
 from bayescale.flops import Array
-from bayescale.law import Claim, Law, Prior, Units
+from bayescale.law import Law, Prior, Units
 from bayescale.models import chinchilla, coupled
 
 

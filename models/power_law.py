@@ -25,8 +25,9 @@ from typing import Any
 import numpy as np
 import pymc as pm
 
+from bayescale.claims import Claim
 from bayescale.flops import PF_DAY, Array
-from bayescale.law import Claim, Law, Prior, Units
+from bayescale.law import Law, Prior, Units
 
 
 def value(x: Array, E: Array, A: Array, alpha: Array) -> Array:

@@ -4,8 +4,9 @@ import numpy as np
 import pymc as pm
 import pytest
 
+from bayescale.claims import Claim
 from bayescale.errors import LawError
-from bayescale.law import Claim, Law, Prior, Units
+from bayescale.law import Law, Prior, Units
 from bayescale.models import LAWS
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from scipy.stats import gaussian_kde
 
+from bayescale.claims import Claim
 from bayescale.errors import LawError
-from bayescale.law import Claim
 from bayescale.plots.groups import by_group
 from bayescale.plots.labels import put_legend, symbol
 from bayescale.plots.palette import BLACK, CATEGORIES, MARKERS

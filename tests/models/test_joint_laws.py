@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from bayescale.law import Claim, Law, call
+from bayescale.claims import Claim
+from bayescale.law import Law, call
 from bayescale.models import chinchilla, coupled, kaplan
 from bayescale.models.chinchilla import CHINCHILLA
 from bayescale.models.kaplan import KAPLAN_ND

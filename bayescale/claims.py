@@ -1,0 +1,245 @@
+"""What somebody published about a law: numbers, how sure they said to be, and where it stands.
+
+A claim stands with its law, or comes from a user: a mapping, or a TOML file of the same keys.
+
+    [[claims]]
+    label = "Approach 3"
+    reference = "arXiv:2203.15556, table 2"
+    values = { a = "0.46", alpha = "0.34" }
+    intervals = { a = [0.454, 0.455] }
+    mass = 0.8
+
+A number may stand in quotes, where the digits that were printed end in a zero: how far printed
+numbers are from what was found is judged by their last digit.
+"""
+
+import math
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal, InvalidOperation
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from bayescale.errors import DataError, LawError
+
+STATUSES = ("printed", "recomputed", "remembered")
+"""Read in the source, computed from its data, or only quoted elsewhere."""
+
+Source = Mapping[str, Any] | str | PathLike[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """What somebody published about a law.
+
+    Parameters
+    ----------
+    label : str
+        Short name, for example ``"Hoffmann et al., rounded"``.
+    values : mapping of str to float
+        Coefficients and derived quantities as printed.
+    errors : mapping of str to float, optional
+        Their standard errors, where printed.
+    intervals : mapping of str to (float, float), optional
+        Their intervals, where printed.
+    mass : float, optional
+        Probability the intervals were said to hold; needed with `intervals`.
+    runs : int, optional
+        Number of runs behind the claim.
+    budget : float, optional
+        Compute in FLOP that the claim was made for.
+    digits : mapping of str to int, optional
+        Decimals that were printed, of numbers that end in zeros.
+    counts : str, optional
+        How params and compute were counted.
+    reference : str
+        Paper or repository, and where in it.
+    status : str
+        One of `STATUSES`. Nothing is tested against figures that are only remembered.
+
+    Raises
+    ------
+    LawError
+        If an interval has no mass or no width, or the status is none.
+    """
+
+    label: str
+    values: Mapping[str, float]
+    reference: str
+    errors: Mapping[str, float] = field(default_factory=dict)
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    mass: float | None = None
+    runs: int | None = None
+    budget: float | None = None
+    digits: Mapping[str, int] = field(default_factory=dict)
+    counts: str = ""
+    status: str = "printed"
+
+    def __post_init__(self) -> None:
+        if self.intervals and (self.mass is None or not 0 < self.mass < 1):
+            raise LawError(
+                f"claim {self.label!r} has intervals with mass {self.mass!r}; expected the "
+                "probability they were said to hold, between 0 and 1. Set mass=0.8, say."
+            )
+        for name, (lower, upper) in self.intervals.items():
+            if not lower < upper:
+                raise LawError(
+                    f"claim {self.label!r} has {name} in ({lower}, {upper}); expected the lower "
+                    "end below the upper. Swap or correct them."
+                )
+        if self.status not in STATUSES:
+            raise LawError(
+                f"claim {self.label!r} is {self.status!r}; expected one of {', '.join(STATUSES)}. "
+                "Say where its figures come from."
+            )
+
+    @property
+    def names(self) -> set[str]:
+        """Every quantity the claim says something about."""
+        return {*self.values, *self.errors, *self.intervals}
+
+    def sd(self, name: str) -> float | None:
+        """Standard deviation that is claimed: the error, or that of a Normal with the interval."""
+        from scipy import stats
+
+        if name in self.errors:
+            return self.errors[name]
+        if name not in self.intervals or self.mass is None:
+            return None
+        lower, upper = self.intervals[name]
+        return float((upper - lower) / (2 * stats.norm.ppf((1 + self.mass) / 2)))
+
+    def rounding(self, name: str) -> float:
+        """Half a unit of the last digit that was printed."""
+        if name in self.digits:
+            return 0.5 * 10.0 ** -self.digits[name]
+        exponent = Decimal(repr(float(self.values[name]))).normalize().as_tuple().exponent
+        return 0.5 * 10.0 ** int(exponent)
+
+
+def read_claims(source: Source) -> tuple[Claim, ...]:
+    """Claims from a TOML file, or from a mapping of the same keys.
+
+    Parameters
+    ----------
+    source : path or mapping
+        One claim, or several in a list ``claims``. The keys are the parameters of `Claim`.
+
+    Returns
+    -------
+    tuple of Claim
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, a key is missing or unknown, or a value is not what it should
+        be; the message names the claim and the key.
+
+    Examples
+    --------
+    >>> (claim,) = read_claims({"label": "ours", "reference": "here", "values": {"a": "0.50"}})
+    >>> claim.values["a"], claim.rounding("a")
+    (0.5, 0.005)
+    """
+    where, said = ("the claims", dict(source)) if isinstance(source, Mapping) else _parsed(source)
+    listed = said.get("claims", [said])
+    if not isinstance(listed, list) or not listed or not all(isinstance(x, dict) for x in listed):
+        raise DataError(
+            f"{where} has claims {listed!r:.60}; expected a list of tables. Write [[claims]] above "
+            "each."
+        )
+    return tuple(_claim(each, f"{where}, claim {k + 1}") for k, each in enumerate(listed))
+
+
+def _parsed(path: str | PathLike[str]) -> tuple[str, dict[str, Any]]:
+    try:
+        return str(path), tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read ({error.strerror}); expected a TOML file of claims. "
+            "Check the path."
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path} is no TOML ({error}); expected a table with label, reference and values. "
+            "Mend that line."
+        ) from error
+
+
+REQUIRED = ("label", "reference", "values")
+TABLES = ("values", "errors", "intervals", "digits")
+
+
+def _claim(said: Mapping[str, Any], where: str) -> Claim:
+    known = [each.name for each in fields(Claim)]
+    for problem, keys in (
+        ("lacks", [key for key in REQUIRED if key not in said]),
+        ("has unknown", [key for key in said if key not in known]),
+    ):
+        if keys:
+            raise DataError(
+                f"{where} {problem} {', '.join(map(repr, keys))}; expected keys among "
+                f"{', '.join(known)}. Correct the spelling, or add what is missing."
+            )
+    tables = {key: dict(_table(said, key, where)) for key in TABLES if key in said}
+    values = said["values"]
+    tables["digits"] = {**_quoted(values), **tables.get("digits", {})}
+    scalars = {key: _scalar(said[key], key, where) for key in said if key not in TABLES}
+    try:
+        return Claim(**scalars, **tables)
+    except LawError as error:
+        raise DataError(f"{where}: {error}") from error
+
+
+def _table(said: Mapping[str, Any], key: str, where: str) -> Iterator[tuple[str, Any]]:
+    if not isinstance(said[key], Mapping):
+        raise DataError(
+            f"{where} has {key} = {said[key]!r:.60}; expected a table of numbers by name. "
+            f"Write {key} = {{ alpha = 0.34 }}."
+        )
+    for name, value in said[key].items():
+        at = f"{where}, {key} of {name!r}"
+        if key == "intervals":
+            if not isinstance(value, list | tuple) or len(value) != 2:
+                raise DataError(
+                    f"{at} is {value!r:.60}; expected two numbers. Write [lower, upper]."
+                )
+            yield name, (_number(value[0], at), _number(value[1], at))
+        else:
+            yield name, int(_number(value, at)) if key == "digits" else _number(value, at)
+
+
+def _scalar(value: Any, key: str, where: str) -> Any:
+    if key in ("mass", "budget"):
+        return _number(value, f"{where}, {key}")
+    if key == "runs":
+        return int(_number(value, f"{where}, {key}"))
+    if not isinstance(value, str):
+        raise DataError(f"{where} has {key} = {value!r:.60}; expected text. Put it in quotes.")
+    return value
+
+
+def _number(value: Any, where: str) -> float:
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise DataError(
+            f"{where} is {value!r:.60}; expected a finite number. Write digits, as in 0.34."
+        )
+    return number
+
+
+def _quoted(values: Mapping[str, Any]) -> dict[str, int]:
+    """Decimals of the numbers that were given as text."""
+    found = {}
+    for name, value in values.items():
+        if isinstance(value, str):
+            try:
+                found[name] = -int(Decimal(value.strip()).as_tuple().exponent)
+            except (InvalidOperation, ValueError):
+                continue  # said below that it is no number
+    return found
