@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["datasets", "flops", "likelihood", "models", "plots", "simulators"],
     submod_attrs={
         "allocation": ["optimum"],
+        "auditing": ["Audit", "audit"],
         "backtesting": ["Backtest", "backtest"],
         "bootstrapping": ["Bootstrap", "bootstrap"],
         "calibration": ["Calibration", "calibrate"],

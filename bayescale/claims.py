@@ -14,6 +14,7 @@ numbers are from what was found is judged by their last digit.
 """
 
 import math
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -54,6 +55,9 @@ class Claim:
         Decimals that were printed, of numbers that end in zeros.
     counts : str, optional
         How params and compute were counted.
+    method : str, optional
+        Which of the estimates in the source this is. Claims of one source and method are the same
+        estimate, printed differently.
     reference : str
         Paper or repository, and where in it.
     status : str
@@ -75,6 +79,7 @@ class Claim:
     budget: float | None = None
     digits: Mapping[str, int] = field(default_factory=dict)
     counts: str = ""
+    method: str = ""
     status: str = "printed"
 
     def __post_init__(self) -> None:
@@ -100,6 +105,12 @@ class Claim:
         """Every quantity the claim says something about."""
         return {*self.values, *self.errors, *self.intervals}
 
+    @property
+    def source(self) -> str:
+        """What tells papers apart: the first arXiv number or DOI of the reference, or all of it."""
+        found = re.search(r"arXiv:\d{4}\.\d{4,5}|doi:\S+", self.reference)
+        return found.group() if found else self.reference
+
     def sd(self, name: str) -> float | None:
         """Standard deviation that is claimed: the error, or that of a Normal with the interval."""
         from scipy import stats
@@ -115,8 +126,13 @@ class Claim:
         """Half a unit of the last digit that was printed."""
         if name in self.digits:
             return 0.5 * 10.0 ** -self.digits[name]
-        exponent = Decimal(repr(float(self.values[name]))).normalize().as_tuple().exponent
-        return 0.5 * 10.0 ** int(exponent)
+        return half_digit(self.values[name])
+
+
+def half_digit(number: float) -> float:
+    """Half a unit of the last digit that is not a zero."""
+    exponent = Decimal(repr(float(number))).normalize().as_tuple().exponent
+    return 0.5 * 10.0 ** int(exponent)
 
 
 def read_claims(source: Source) -> tuple[Claim, ...]:

@@ -27,7 +27,11 @@ R_HAT = 1.01
 ESS = 400
 BFMI = 0.3
 PARETO_K = 1.0
-"""Above this the answer hangs on single runs. From about 0.7 on, only the LOO estimate suffers."""
+"""Above this the draws do not tell what happens without a run. From about 0.7 on, only the LOO
+estimate suffers."""
+MOVED = 1.0
+"""Posterior standard deviations that the law may move when such a run is left out: more, and the
+answer hangs on it."""
 HONEST = 1.3
 """Above this honesty ratio an interval is flagged."""
 
@@ -107,11 +111,15 @@ def _trajectories(sample_stats: xr.Dataset) -> Iterator[str]:
 
 
 def _influence(loo: xr.Dataset) -> Iterator[str]:
-    runs = runs_above(loo, PARETO_K)
-    if runs:
+    moved = loo["moved"].to_numpy() if "moved" in loo else np.full(loo.sizes["run"], np.nan)
+    # A run that was not left out may do anything.
+    hanging = [row for row in runs_above(loo, PARETO_K) if not moved[row - 1] <= MOVED]
+    if hanging:
+        far = ", ".join(f"{moved[row - 1]:.1f}" for row in hanging)
+        known = f" Without it the law moves by {far} posterior sd." if "nan" not in far else ""
         yield (
-            f"pareto_k is above {PARETO_K:g} for run {', '.join(map(str, runs))}: the answer hangs "
-            "on it. Look at the run, or use a likelihood with heavier tails."
+            f"pareto_k is above {PARETO_K:g} for run {', '.join(map(str, hanging))}: the answer "
+            f"hangs on it.{known} Look at the run, or use a likelihood with heavier tails."
         )
 
 

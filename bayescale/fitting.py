@@ -19,7 +19,7 @@ from bayescale.clusters import FOUND, clusters_of
 from bayescale.diagnosis import Verdict
 from bayescale.errors import LawError
 from bayescale.flops import SIX_ND, Cost
-from bayescale.influence import cases_by, resampled
+from bayescale.influence import cases_by, moved_without, resampled
 from bayescale.law import Law, Prior
 from bayescale.likelihood import (
     Likelihood,
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from bayescale.findings import Diagnosis
 
 ROLES = ("coefficient", "derived", "noise")
+MOST_LEFT_OUT = 3
+"""Runs that are left out in earnest where their Pareto k is too large."""
 FEWEST_DRAWS = 40
 """Of all chains together: the tails behind Pareto k are fitted to a fifth of them."""
 
@@ -325,6 +327,8 @@ def fit(
     )
     drawn = sample_carefully(_sampler(sampler), made, table, settings)
     fitted = Fit(made, assemble(made, table, drawn, settings))
+    if by is None:
+        fitted = _left_out(fitted, _sampler(sampler), settings)
     return _finish(fitted, doubts, perf_counter() - begun, drawn.seconds)
 
 
@@ -366,6 +370,21 @@ def _sampler(name: str) -> sampling.Sampler:
             "Choose one of these."
         )
     return sampling.SAMPLERS[name]
+
+
+def _left_out(fitted: Fit, sampler: sampling.Sampler, settings: Settings) -> Fit:
+    """The fit with how far the law moves without each run that its draws cannot speak for.
+
+    A Pareto k above 1 says that these draws do not tell what happens without the run. A few such
+    runs are really left out; where there are many, the fit is not to be trusted anyway.
+    """
+    rows = [row - 1 for row in diagnosis.runs_above(fitted.loo, diagnosis.PARETO_K)]
+    if not 0 < len(rows) <= MOST_LEFT_OUT:
+        return fitted
+    moved = np.full(fitted.loo.sizes["run"], np.nan)
+    for row, change in moved_without(fitted, rows, sampler, settings).items():
+        moved[row] = change
+    return fitted._with({"loo": fitted.loo.assign(moved=("run", moved))})
 
 
 def _finish(fitted: Fit, doubts: list[str], total: float, seconds: Mapping[str, float]) -> Fit:

@@ -9,6 +9,8 @@ References
 Giordano and Broderick (2023), arXiv:2305.06466.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,9 +19,10 @@ import xarray as xr
 
 from bayescale.clusterwise import log_cluster_likelihood
 from bayescale.diagnosis import influences
-from bayescale.draws import SAMPLE_DIMS, scattered
+from bayescale.draws import SAMPLE_DIMS, quantities, scattered
 from bayescale.errors import DataError, LawError
 from bayescale.misfit import misfit_at_runs
+from bayescale.sampling import Sampler, Settings
 from bayescale.structure import Structure
 
 if TYPE_CHECKING:
@@ -77,8 +80,18 @@ def influence(fit: "Fit", of: xr.Dataset | None = None, *, by: str = RUN) -> xr.
 
 def reported(fit: "Fit") -> xr.Dataset:
     """Coefficients on the logarithm, where they are positive, and derived quantities."""
-    chosen = fit.posterior[[*fit.law.coefficient_names, *fit.law.derived]]
-    return chosen.map(lambda values: np.log(values) if bool((values > 0).all()) else values)
+    chosen = _reported(fit)
+    return _on_logs(chosen, chosen)
+
+
+def _reported(fit: "Fit") -> xr.Dataset:
+    return fit.posterior[[*fit.law.coefficient_names, *fit.law.derived]]
+
+
+def _on_logs(draws: xr.Dataset, like: xr.Dataset) -> xr.Dataset:
+    """Logarithms of what is positive in all draws of `like`."""
+    positive = [name for name in like if bool((like[name] > 0).all())]
+    return draws.assign({name: np.log(draws[name]) for name in positive})
 
 
 def resampled(fit: "Fit") -> str:
@@ -122,6 +135,37 @@ def case_likelihood(fit: "Fit") -> xr.DataArray:
     labels = xr.DataArray(np.where(names == "", alone, names), dims=RUN, name=CLUSTER)
     summed: xr.DataArray = fit.log_likelihood.groupby(labels).sum(RUN)
     return summed
+
+
+def moved_without(
+    fit: "Fit", rows: Sequence[int], sampler: Sampler, settings: Settings
+) -> dict[int, float]:
+    """By how many posterior standard deviations the law moves when a run is really left out.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of all runs.
+    rows : sequence of int
+        Which to leave out, one at a time, counted from 0.
+    sampler, settings
+        What the fit was drawn with.
+
+    Returns
+    -------
+    dict
+        By row, the change of the coefficient or derived quantity that moves most.
+    """
+    chosen = _reported(fit)
+    before, found = _on_logs(chosen, chosen), {}
+    for row in rows:
+        runs = fit.runs.drop(index=row).reset_index(drop=True)
+        free = sampler(fit.structure, runs, replace(settings, progress=False)).posterior
+        after = _on_logs(quantities(fit.structure, runs, free)[list(chosen)], chosen)
+        change = abs(after.mean(SAMPLE_DIMS) - before.mean(SAMPLE_DIMS))
+        ratio = change / before.std(SAMPLE_DIMS, ddof=1)
+        found[row] = float(ratio.to_array().max())
+    return found
 
 
 def standardised_residuals(fit: "Fit") -> xr.DataArray:

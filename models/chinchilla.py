@@ -85,27 +85,37 @@ PRIORS = {
     "beta": EXPONENT,
 }
 
+# Compute of Gopher, at which Hoffmann et al. compare.
+GOPHER = 5.76e23
 REPLICATION = "Besiroglu et al. (2024), arXiv:2404.10102"
 CLAIMS = (
     Claim(
         label="Hoffmann et al., rounded",
         values={"A": 406.4, "B": 410.7, "E": 1.69, "alpha": 0.34, "beta": 0.28},
+        budget=GOPHER,
+        method="approach 3",
         reference="Hoffmann et al. (2022), arXiv:2203.15556, eq. 10",
     ),
     Claim(
         label="Hoffmann et al., typeset source",
         values={"A": 406.4, "B": 410.7, "E": 1.6934, "alpha": 0.33917, "beta": 0.28491},
+        budget=GOPHER,
+        method="approach 3",
+        status="recomputed",
         reference="arXiv:2203.15556, read by the code of arXiv:2404.10102",
     ),
     Claim(
         label="Hoffmann et al., approach 1",
+        method="approach 1",
         values={"a": 0.50, "b": 0.50},
+        digits={"a": 2, "b": 2},
         intervals={"a": (0.488, 0.502), "b": (0.501, 0.512)},
         mass=0.8,
         reference="arXiv:2203.15556, table 2",
     ),
     Claim(
         label="Hoffmann et al., approach 2",
+        method="approach 2",
         values={"a": 0.49, "b": 0.51},
         intervals={"a": (0.462, 0.534), "b": (0.483, 0.529)},
         mass=0.8,
@@ -113,6 +123,7 @@ CLAIMS = (
     ),
     Claim(
         label="Hoffmann et al., approach 3",
+        method="approach 3",
         values={"a": 0.46, "b": 0.54},
         intervals={"a": (0.454, 0.455), "b": (0.542, 0.543)},
         mass=0.8,
@@ -143,6 +154,7 @@ CLAIMS = (
         },
         mass=0.95,
         runs=240,
+        budget=GOPHER,
         reference=f"{REPLICATION}, and its notebook for the errors (4,000 resamples)",
     ),
     Claim(

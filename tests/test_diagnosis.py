@@ -60,6 +60,14 @@ def test_each_fault_is_named(
     assert "NOT TO BE TRUSTED" in str(verdict)
 
 
+@pytest.mark.parametrize(("moved", "trusted"), [(0.9, True), (1.1, False), (np.nan, False)])
+def test_a_run_that_was_left_out_speaks_for_itself(moved: float, *, trusted: bool) -> None:
+    loo = pareto(0.1, 1.1).assign(moved=("run", [np.nan, moved]))
+    verdict = convergence(clean(), stats(), loo)
+    assert verdict.trusted == trusted
+    assert ("moves by 1.1 posterior sd" in str(verdict)) == (moved == 1.1)
+
+
 def test_draws_that_never_move_are_not_trusted() -> None:
     assert not convergence(clean() * 0, stats(), pareto()).trusted
 

@@ -1,6 +1,7 @@
 """What a fit would say without a run or a cluster, from its draws alone."""
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ import bayescale as bs
 from bayescale.clusterwise import log_cluster_likelihood
 from bayescale.diagnosis import honesty, influences
 from bayescale.errors import DataError, LawError
-from bayescale.fitting import Fit
+from bayescale.fitting import Fit, fit
 from bayescale.influence import (
     CHANCE,
     CLUSTER,
@@ -24,7 +25,9 @@ from bayescale.influence import (
     resampled,
     standardised_residuals,
 )
-from bayescale.models import LAWS
+from bayescale.likelihood import normal
+from bayescale.models import CHINCHILLA, LAWS
+from tests.designs import simulated
 
 NOISE, RUNS, FAR = 0.01, 30, 30
 """`FAR` is the row, counted from 1, of the run that is off."""
@@ -169,3 +172,26 @@ def test_residuals_with_heavy_tails_have_no_scale() -> None:
     assert outliers(heavy).empty
     with pytest.raises(LawError, match="'student_t'; expected Normal scatter"):
         standardised_residuals(heavy)
+
+
+@pytest.mark.parametrize(("factor", "trusted"), [(1.0, True), (1.6, False)])
+def test_a_run_that_the_draws_cannot_speak_for_is_really_left_out(
+    factor: float, *, trusted: bool
+) -> None:
+    """A corner of a grid, where it lies on the law and far off it."""
+    runs = simulated(CHINCHILLA, noise=0.01, seed=3, each=5)
+    runs.loc[0, "loss"] *= factor
+    how: dict[str, Any] = {"likelihood": normal, "clusters": None, "random_seed": 2, "chains": 2}
+    fitted = fit(CHINCHILLA, runs, **how)
+    assert any("pareto" in reason for reason in fitted.verdict.reasons) != trusted
+    if trusted:
+        return
+    assert fitted.loo["pareto_k"][0] > 1
+    names = [*CHINCHILLA.coefficient_names, *CHINCHILLA.derived]
+    without = fit(CHINCHILLA, runs.drop(index=0), **how)
+    before, after = (np.log(each.posterior[names]) for each in (fitted, without))
+    dims = ("chain", "draw")
+    moved = (abs(after.mean(dims) - before.mean(dims)) / before.std(dims, ddof=1)).to_array().max()
+    # Two means of 2,000 draws, worth 400 or more, each known to 0.05 posterior sd of their own.
+    assert float(fitted.loo["moved"][0]) == pytest.approx(float(moved), abs=0.3)
+    assert np.isnan(fitted.loo["moved"][1:]).all()

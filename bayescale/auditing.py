@@ -1,0 +1,261 @@
+"""Published estimates, and the widths of their intervals, against the runs behind them.
+
+Each claim is held against a fit of the runs by several checks (`bayescale.checks`,
+`bayescale.coherence`), and gets a verdict with its reasons.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from bayescale import checks
+from bayescale.checks import AGREES, DISAGREES, CheckResult
+from bayescale.claims import Claim, Source, read_claims
+from bayescale.clusters import FOUND
+from bayescale.coherence import agreement, coherence
+from bayescale.errors import DataError
+from bayescale.identification import IDENTIFIED, identification
+from bayescale.law import Law
+from bayescale.likelihood import LikelihoodFactory, student_t
+
+if TYPE_CHECKING:
+    from bayescale.fitting import Fit
+
+REFUSED = "refused"
+INCONSISTENT, INCOHERENT, OVERCONFIDENT = "inconsistent", "incoherent", "overconfident"
+CONSISTENT, UNTESTABLE = "consistent", "not testable"
+VERDICTS = {
+    REFUSED: "the fit is not trusted, so that nothing is held against the claim",
+    INCONSISTENT: "the runs say otherwise",
+    INCOHERENT: "its numbers contradict one another",
+    OVERCONFIDENT: "its interval is narrower than these runs can make it",
+    CONSISTENT: "nothing that was checked speaks against it",
+    UNTESTABLE: "these runs do not tell",
+}
+"""What an audit can come to, the gravest first."""
+
+POSITIONS = ("position", "joint position", "optimum", "residuals")
+DEFAULT, ONE_SCALE = "default", "one scale"
+
+
+@dataclass(frozen=True, eq=False)
+class ClaimAudit:
+    """What the runs say of one claim.
+
+    Parameters
+    ----------
+    claim : Claim
+        What was published.
+    verdict : tuple of str
+        Keys of `VERDICTS`, the gravest first.
+    reasons : tuple of str
+        A sentence for each check that led there.
+    results : mapping of str to CheckResult
+        Every check, by name.
+    """
+
+    claim: Claim
+    verdict: tuple[str, ...]
+    reasons: tuple[str, ...]
+    results: Mapping[str, CheckResult]
+
+    def __repr__(self) -> str:
+        head = f"{self.claim.label} ({self.claim.status}): {', '.join(self.verdict)}"
+        return "\n".join([head, *(f"  {reason}" for reason in self.reasons)])
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """What the runs say of claims about a law.
+
+    Made by `audit`.
+
+    Parameters
+    ----------
+    law : Law
+        The law.
+    fits : dict of str to Fit
+        What the claims were held against: by ``default``, and with ``one scale``.
+    claims : tuple of ClaimAudit
+        In the order of the claims.
+    """
+
+    law: Law
+    fits: Mapping[str, "Fit"]
+    claims: tuple[ClaimAudit, ...]
+
+    def __getitem__(self, label: str) -> ClaimAudit:
+        found = next((each for each in self.claims if each.claim.label == label), None)
+        if found is None:
+            labels = ", ".join(repr(each.claim.label) for each in self.claims)
+            raise DataError(
+                f"no claim {label!r} was audited; expected one of {labels}. Choose one."
+            )
+        return found
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row a claim: its status, the verdict, and the outcome of every check."""
+        rows = {
+            each.claim.label: {
+                "status": each.claim.status,
+                "verdict": ", ".join(each.verdict),
+                **{name: result.outcome for name, result in each.results.items()},
+            }
+            for each in self.claims
+        }
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim")
+
+    def __repr__(self) -> str:
+        return "\n\n".join(map(repr, self.claims))
+
+
+def audit(
+    claims: Claim | Sequence[Claim] | Source | None,
+    runs: "pd.DataFrame | str | PathLike[str] | Fit",
+    *,
+    law: Law,
+    likelihood: LikelihoodFactory | None = None,
+    clusters: str | None = FOUND,
+    random_seed: int = 0,
+    **options: Any,
+) -> Audit:
+    """Hold what was published against the runs behind it.
+
+    Parameters
+    ----------
+    claims : Claim, sequence of Claim, path, mapping or None
+        What was published: records, a TOML file or a mapping (`bayescale.claims`). None takes what
+        stands with the law.
+    runs : DataFrame, path or Fit
+        Training runs, as for `fit`; or a fit of the law that is at hand.
+    law : Law
+        What the claims are about.
+    likelihood, clusters, random_seed, **options
+        As for `fit`. The runs are fitted once more with Student-t scatter of one scale and every
+        run on its own, as the usual analysis has them: widths are judged by both.
+
+    Returns
+    -------
+    Audit
+
+    Raises
+    ------
+    DataError
+        If the table or the claims cannot be used, or a claim names what the law has not.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> bs.audit(None, bs.datasets.load("chinchilla"), law=bs.models.CHINCHILLA)  # doctest: +SKIP
+    """
+    from bayescale.fitting import Fit, fit
+
+    listed = _listed(claims, law)
+    how = {"random_seed": random_seed, **options}
+    if isinstance(runs, Fit):
+        ours = runs
+    else:
+        ours = fit(law, runs, likelihood=likelihood, clusters=clusters, **how)
+    alike = fit(law, ours.runs, likelihood=student_t, clusters=None, **how)
+    fits = {DEFAULT: ours, ONE_SCALE: alike}
+    known = identified(ours)
+    return Audit(law, fits, tuple(_audited(each, fits, listed, known) for each in listed))
+
+
+def _listed(claims: Claim | Sequence[Claim] | Source | None, law: Law) -> tuple[Claim, ...]:
+    listed: tuple[Claim, ...]
+    if claims is None:
+        listed = law.claims
+    elif isinstance(claims, Claim):
+        listed = (claims,)
+    elif isinstance(claims, Sequence) and not isinstance(claims, str):
+        listed = tuple(claims)
+    else:
+        listed = read_claims(claims)
+    if not listed:
+        raise DataError(
+            f"there is no claim about law {law.name!r}; expected one at least. Name a law with "
+            "published numbers, or give a file of claims."
+        )
+    known = {*law.coefficient_names, *law.derived}
+    for each in listed:
+        unknown = sorted(each.names - known)
+        if unknown:
+            raise DataError(
+                f"claim {each.label!r} names {unknown}; expected quantities of law {law.name!r}: "
+                f"{', '.join(sorted(known))}. Rename them, or choose the law they belong to."
+            )
+    return listed
+
+
+def identified(fit: "Fit") -> frozenset[str]:
+    """Coefficients and derived quantities of which the runs say more than the prior."""
+    took = identification(fit)["contraction"]
+    return frozenset(map(str, took.index[took >= IDENTIFIED]))
+
+
+def _audited(
+    claim: Claim, fits: Mapping[str, "Fit"], every: Sequence[Claim], known: frozenset[str]
+) -> ClaimAudit:
+    ours = fits[DEFAULT]
+    others = (*every, *(each for each in ours.law.claims if each not in every))
+    testable = _only(claim, known)
+    found = (
+        checks.position(testable, ours),
+        checks.joint(claim, ours),
+        checks.at_budget(claim, ours),
+        checks.misfit(claim, ours),
+        checks.width(testable, fits),
+        coherence(claim, ours.law, others),
+        agreement(claim, others),
+    )
+    results = {result.name: result for result in found}
+    vague = sorted(claim.names - known)
+    verdict = _verdict(results, vague, trusted=ours.verdict.trusted)
+    return ClaimAudit(claim, verdict, _reasons(verdict, results, vague, ours), results)
+
+
+def _only(claim: Claim, known: frozenset[str]) -> Claim:
+    """What a claim says of quantities that the runs identify."""
+    kept: dict[str, Any] = {
+        part: {name: value for name, value in getattr(claim, part).items() if name in known}
+        for part in ("values", "errors", "intervals")
+    }
+    return replace(claim, **kept)
+
+
+def _verdict(
+    results: Mapping[str, CheckResult], vague: Sequence[str], *, trusted: bool
+) -> tuple[str, ...]:
+    failed = {name for name, result in results.items() if result.outcome == DISAGREES}
+    found = [
+        word
+        for word, names in (
+            (INCONSISTENT, POSITIONS),
+            (INCOHERENT, ("coherence",)),
+            (OVERCONFIDENT, ("width",)),
+        )
+        if failed & set(names)
+    ]
+    if not trusted:
+        # What a claim says of itself stands, whatever the runs do.
+        return (REFUSED, *(word for word in found if word == INCOHERENT))
+    passed = any(results[name].outcome == AGREES for name in (*POSITIONS, "width"))
+    return tuple(found) or ((UNTESTABLE,) if vague or not passed else (CONSISTENT,))
+
+
+def _reasons(
+    verdict: tuple[str, ...], results: Mapping[str, CheckResult], vague: Sequence[str], fit: "Fit"
+) -> tuple[str, ...]:
+    reasons = [f"{name}: {r.sentence}" for name, r in results.items() if r.outcome == DISAGREES]
+    if REFUSED in verdict:
+        reasons = [*fit.verdict.reasons, *(r for r in reasons if r.startswith("coherence"))]
+    if vague:
+        reasons.append(f"The runs do not identify {', '.join(vague)}.")
+    if not reasons:
+        reasons = [f"{name}: {r.sentence}" for name, r in results.items() if r.outcome == AGREES]
+    return tuple(reasons)

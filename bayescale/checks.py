@@ -1,0 +1,371 @@
+"""Whether a claim agrees with the runs: where it lies, how sure it is, and what it leaves over.
+
+Each check is a function of a claim and a fit and returns a `CheckResult`. What runs cannot tell is
+said to be so; printed digits are given their rounding.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from scipy import optimize, special, stats
+
+from bayescale.claims import Claim
+from bayescale.clusterwise import log_cluster_density
+from bayescale.draws import SAMPLE_DIMS, expected_response, quantities
+from bayescale.flops import SIX_ND, Array
+from bayescale.influence import cases_by, resampled
+from bayescale.prediction import log_likelihood, scatter_at_runs
+from bayescale.simulators import truths_like
+
+if TYPE_CHECKING:
+    from bayescale.fitting import Fit
+
+AGREES, DISAGREES, UNTESTED = OUTCOMES = ("agrees", "disagrees", "not testable")
+
+CHANCE = 0.01
+"""Probability with which a true claim is said to disagree, over all quantities of a check."""
+NARROW = 0.5
+"""Share of the posterior's standard deviation below which a claimed one is too small: it would have
+needed four times the runs."""
+EXACT = 1e-9
+"""Relative rounding below which digits are all there."""
+REPLICATES = 1000
+"""Tables made anew to see how the mean residual of a true law scatters: known to 3% then."""
+
+
+@dataclass(frozen=True, eq=False)
+class CheckResult:
+    """What one check says of one claim.
+
+    Parameters
+    ----------
+    name : str
+        Of the check.
+    outcome : str
+        One of `OUTCOMES`.
+    numbers : mapping
+        What was measured, by name.
+    sentence : str
+        What it means.
+    data : Dataset, optional
+        What a figure of it needs.
+    """
+
+    name: str
+    outcome: str
+    numbers: Mapping[str, Any]
+    sentence: str
+    data: xr.Dataset = field(default_factory=xr.Dataset)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.outcome}. {self.sentence}"
+
+
+def untested(name: str, why: str) -> CheckResult:
+    """A check that the runs, or the claim, leave open."""
+    return CheckResult(name, UNTESTED, {}, why)
+
+
+def honest_sd(fit: "Fit", draws: xr.DataArray) -> float:
+    """Posterior standard deviation, stretched to what resampling would give if that is more."""
+    from bayescale.diagnosis import honesty
+
+    ratio = float(honesty(draws, cases_by(fit, resampled(fit))))
+    return float(draws.std(ddof=1)) * max(ratio if np.isfinite(ratio) else 1.0, 1.0)
+
+
+def claimed_names(claim: Claim, fit: "Fit") -> list[str]:
+    """Quantities with a claimed value that the fit has as one number."""
+    return [
+        name
+        for name in claim.values
+        if name in fit.posterior and set(fit.posterior[name].dims) == set(SAMPLE_DIMS)
+    ]
+
+
+def has_all(claim: Claim, fit: "Fit") -> bool:
+    """Whether the claim is a whole law."""
+    return set(fit.law.coefficient_names) <= set(claim.values)
+
+
+def position(claim: Claim, fit: "Fit") -> CheckResult:
+    """Where each claimed value lies in the posterior.
+
+    The distance is in honest standard deviations, those of a claim with an error of its own added,
+    and from the nearest number that rounds to what was printed.
+    """
+    names = claimed_names(claim, fit)
+    if not names:
+        return untested("position", "The fit has none of the claimed quantities.")
+    rows = {name: _placed(claim, fit, name) for name in names}
+    limit = float(stats.norm.isf(CHANCE / 2 / len(names)))
+    far = {name: row["distance"] for name, row in rows.items() if abs(row["distance"]) > limit}
+    if far:
+        said = ", ".join(f"{name} by {abs(z):.1f}" for name, z in far.items())
+        sentence = f"Outside of what the runs say, in standard deviations: {said}."
+    else:
+        sentence = f"{_listed(names)} within {limit:.1f} standard deviations of the posterior mean."
+    data = xr.Dataset({name: fit.posterior[name] for name in names})
+    return CheckResult(
+        "position", DISAGREES if far else AGREES, {"limit": limit, **rows}, sentence, data
+    )
+
+
+def _placed(claim: Claim, fit: "Fit", name: str) -> dict[str, float]:
+    draws, value, half = fit.posterior[name], claim.values[name], claim.rounding(name)
+    mean, own = float(draws.mean()), honest_sd(fit, draws)
+    error = claim.sd(name) or 0.0
+    nearest = float(np.clip(mean, value - half, value + half))
+    return {
+        "claimed": value,
+        "mean": mean,
+        "sd": own,
+        "rank": float((draws < value).mean()),
+        "distance": (nearest - mean) / float(np.hypot(own, error)),
+    }
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def joint(claim: Claim, fit: "Fit") -> CheckResult:
+    """Where all coefficients together lie: Mahalanobis distance on the logarithms.
+
+    From the nearest coefficients that round to the printed ones. A law may be wrong although each
+    of its numbers is possible, since they make up for one another.
+    """
+    name = "joint position"
+    if not has_all(claim, fit):
+        return untested(name, "The claim does not give every coefficient.")
+    names = list(fit.law.coefficient_names)
+    if any(claim.values[each] <= claim.rounding(each) for each in names):
+        return untested(name, "A coefficient is not positive within its rounding.")
+    draws = np.log([fit.posterior[each].to_numpy().ravel() for each in names])
+    stretch = [
+        honest_sd(fit, np.log(fit.posterior[each])) / float(np.log(fit.posterior[each]).std(ddof=1))
+        for each in names
+    ]
+    whiten = np.linalg.inv(np.linalg.cholesky(np.cov(draws))) / float(np.median(stretch))
+    values, half = np.array([(claim.values[each], claim.rounding(each)) for each in names]).T
+    half = np.maximum(half, EXACT * values)
+    found = optimize.lsq_linear(
+        whiten, whiten @ draws.mean(axis=1), bounds=(np.log(values - half), np.log(values + half))
+    )
+    squared = 2 * float(found.cost)
+    p = float(stats.chi2.sf(squared, len(names)))
+    sentence = (
+        f"All {len(names)} coefficients together lie {np.sqrt(squared):.1f} standard deviations "
+        f"from the posterior mean (p = {p:.2g}), rounding allowed for."
+    )
+    outcome = DISAGREES if p < CHANCE else AGREES
+    return CheckResult(name, outcome, {"distance": np.sqrt(squared), "p": p}, sentence)
+
+
+def at_budget(claim: Claim, fit: "Fit", flops: float | None = None) -> CheckResult:
+    """Whether the optimal params at the claim's budget are those of the posterior.
+
+    Without a budget, at the largest run's compute. Printed digits are varied within their rounding.
+    """
+    name = "optimum"
+    if not has_all(claim, fit) or not {"params", "tokens"} <= set(fit.law.inputs):
+        return untested(name, "The claim is no whole law of params and tokens.")
+    if fit.structure.by is not None:
+        return untested(name, "The runs are grouped.")
+    largest = float(SIX_ND.flops(fit.runs["params"], fit.runs["tokens"]).max())
+    budget = flops or claim.budget or largest
+    draws = np.log(fit.optimum(budget)["N_opt"].isel(budget=0))
+    middle, own = float(draws.mean()), honest_sd(fit, draws)
+    value, low, high = (float(np.log(x)) for x in optimum_range(claim, fit, budget))
+    distance = (float(np.clip(middle, low, high)) - middle) / own
+    outcome = DISAGREES if abs(distance) > stats.norm.isf(CHANCE / 2) else AGREES
+    sentence = (
+        f"N_opt at {budget:.3g} FLOP is {np.exp(value):.3g} by the claim ({np.exp(low):.3g} to "
+        f"{np.exp(high):.3g} within the rounding of its digits), and {np.exp(middle):.3g} by the "
+        f"runs, give or take a factor of {np.exp(own):.2f}."
+    )
+    numbers = {
+        "budget": budget,
+        "claimed": np.exp(value),
+        "lowest": np.exp(low),
+        "highest": np.exp(high),
+        "median": np.exp(middle),
+        "log_sd": own,
+        "distance": distance,
+    }
+    return CheckResult(name, outcome, numbers, sentence)
+
+
+def optimum_range(claim: Claim, fit: "Fit", flops: float) -> tuple[float, float, float]:
+    """Optimal params by the claim, and the least and most within the rounding of its digits."""
+    from bayescale.allocation import optimal_params
+
+    corners = rounded(claim, fit.law.coefficient_names)
+    found = optimal_params(fit.law, corners, xr.DataArray(flops), SIX_ND).to_numpy()
+    return float(found[0]), float(found.min()), float(found.max())
+
+
+def rounded(claim: Claim, names: tuple[str, ...]) -> dict[str, xr.DataArray]:
+    """The claimed coefficients, then every corner of what rounds to them, along ``corner``."""
+    middle = np.array([claim.values[name] for name in names])
+    half = np.array([claim.rounding(name) for name in names])
+    signs = np.array([np.zeros(len(names)), *product((-1.0, 1.0), repeat=len(names))])
+    corners = middle + signs * half
+    return {name: xr.DataArray(corners[:, k], dims="corner") for k, name in enumerate(names)}
+
+
+def width(claim: Claim, fits: Mapping[str, "Fit"]) -> CheckResult:
+    """Claimed against posterior standard deviations, and how many runs the claim would have taken.
+
+    Standard deviations fall with the root of the number of runs, so a claimed one of w would take
+    ``runs * (sd / w)**2``. It is given for each of the fits, whose likelihoods differ in what they
+    take for a piece of evidence, with the 90% interval that comes from how well a standard
+    deviation is known from so many pieces.
+    """
+    first = next(iter(fits.values()))
+    names = [name for name in claimed_names(claim, first) if claim.sd(name)]
+    if not names:
+        return untested("width", "No error or interval was published for what the fit has.")
+    rows = {
+        f"{name}, {label}": _needed(claim, fit, name)
+        for name in names
+        for label, fit in fits.items()
+    }
+    narrow = [
+        name for name in names if all(rows[f"{name}, {label}"]["ratio"] < NARROW for label in fits)
+    ]
+    name = min(narrow or names, key=lambda each: rows[f"{each}, {next(iter(fits))}"]["ratio"])
+    needed = sorted(rows[f"{name}, {label}"]["runs_needed"] for label in fits)
+    span = f"{needed[0]:.2g}" if len(needed) == 1 else f"{needed[0]:.2g} to {needed[-1]:.2g}"
+    share = rows[f"{name}, {next(iter(fits))}"]["ratio"]
+    sentence = (
+        f"The claimed width of {name} is {share:.2g} times that of the posterior: so narrow an "
+        f"interval would take {span} runs, by likelihood; there are {len(first.runs)}."
+    )
+    return CheckResult("width", DISAGREES if narrow else AGREES, rows, sentence)
+
+
+def _needed(claim: Claim, fit: "Fit", name: str) -> dict[str, float]:
+    claimed, own = claim.sd(name) or np.nan, float(fit.posterior[name].std(ddof=1))
+    needed = len(fit.runs) * (own / claimed) ** 2
+    pieces = max(cases_by(fit, resampled(fit)).shape[-1] - len(fit.law.coefficient_names), 1)
+    low, high = pieces / stats.chi2.ppf([0.95, 0.05], pieces)
+    return {
+        "claimed": claimed,
+        "sd": own,
+        "honest_sd": honest_sd(fit, fit.posterior[name]),
+        "ratio": claimed / own,
+        "runs_needed": needed,
+        "runs_needed_low": needed * low,
+        "runs_needed_high": needed * high,
+    }
+
+
+def misfit(claim: Claim, fit: "Fit") -> CheckResult:
+    """Whether the runs scatter about the claimed law as they would about a true one.
+
+    The mean log residual, runs weighted by their precision in the fit, is compared with that of
+    runs made anew at the same places, with the scatter and the clusters of the fit.
+    """
+    name = "residuals"
+    if not has_all(claim, fit) or fit.structure.by is not None:
+        return untested(name, "The claim does not give every coefficient of an ungrouped law.")
+    weights = precision(fit)
+    means = mean_residuals(claim, fit, weights)
+    mean, (low, high) = float(means[0]), (float(means.min()), float(means.max()))
+    spread = _mean_scatter(fit, weights)
+    p, at_best = (float(2 * stats.norm.sf(abs(x) / spread)) for x in (mean, _nearest(low, high)))
+    difference, se = density_difference(claim, fit)
+    outcome = DISAGREES if at_best < CHANCE else AGREES
+    sentence = (
+        f"The runs lie {mean:+.4f} from the claimed law in log loss on the weighted mean "
+        f"(p = {p:.2g}), {low:+.4f} to {high:+.4f} within the rounding of its digits"
+        f"{', which are too few to use it' if p < CHANCE <= at_best else ''}; "
+        f"the claim's elpd is {difference:+.0f} +- {se:.0f} against the refit."
+    )
+    numbers = {
+        "mean": mean,
+        "lowest": low,
+        "highest": high,
+        "sd": spread,
+        "p": p,
+        "p_rounded": at_best,
+        "elpd_difference": difference,
+        "elpd_difference_se": se,
+    }
+    return CheckResult(name, outcome, numbers, sentence)
+
+
+def _nearest(low: float, high: float) -> float:
+    """The number nearest to zero of an interval."""
+    return float(np.clip(0.0, low, high))
+
+
+def precision(fit: "Fit") -> Array:
+    """Weight of each run: one over the variance of its scatter, averaged to 1.
+
+    Without it a few runs that scatter widely would decide over a mean.
+    """
+    scale = scatter_at_runs(fit.structure, fit.posterior, fit.runs).kwds["scale"]
+    each = np.broadcast_to(np.median(np.atleast_3d(scale), axis=(0, 1)), len(fit.runs)) ** -2.0
+    return np.asarray(each / each.mean())
+
+
+def mean_residuals(claim: Claim, fit: "Fit", weights: Array) -> Array:
+    """Mean log residual of the runs under the claim, then under every corner of its rounding."""
+    law = fit.law
+    corners = rounded(claim, law.coefficient_names)
+    columns = {name: xr.DataArray(fit.runs[name].to_numpy(), dims="run") for name in law.inputs}
+    expected = law.formula(**columns, **corners)
+    logs = xr.DataArray(np.log(fit.runs[law.response].to_numpy()), dims="run")
+    return np.asarray(((logs - np.log(expected)) * xr.DataArray(weights, dims="run")).mean("run"))
+
+
+def _mean_scatter(fit: "Fit", weights: Array) -> float:
+    """Standard deviation of the mean log residual of runs made anew about a true law."""
+    made, rng = fit.structure, np.random.default_rng(fit.random_seed)
+    # What clusters miss is drawn anew, too.
+    truths = truths_like(made, fit.posterior, REPLICATES, fit.random_seed)
+    known = quantities(made, fit.runs, truths)
+    drawn = scatter_at_runs(made, known, fit.runs).rvs(random_state=rng)
+    logs = np.log(made.likelihood.family.response(drawn))
+    about = np.log(expected_response(made, known, fit.runs, "run"))
+    means = ((logs - about) * xr.DataArray(weights, dims="run")).mean("run")
+    low, high = np.quantile(means, stats.norm.cdf([-1.0, 1.0]))
+    return float((high - low) / 2)
+
+
+def density_difference(claim: Claim, fit: "Fit") -> tuple[float, float]:
+    """Log predictive density of the claim less that of the refit, and its standard error.
+
+    Over what errs on its own (clusters, or runs). Scatter and clusters are the fit's; the refit
+    pays for its coefficients by WAIC.
+    """
+    law = fit.law
+    claimed = fit.posterior.assign(
+        {
+            name: xr.full_like(fit.posterior[name], claim.values[name])
+            for name in law.coefficient_names
+        }
+    )
+    theirs, ours = (_waic(fit, draws) for draws in (claimed, fit.posterior))
+    each = theirs - ours
+    return float(each.sum()), float(np.sqrt(len(each)) * each.std(ddof=1))
+
+
+def _waic(fit: "Fit", draws: xr.Dataset) -> Array:
+    made = fit.structure
+    if made.integrable:
+        index = made.clusters.index(fit.runs)  # type: ignore[union-attr]
+        density = log_cluster_density(made, draws, fit.runs, fit.runs, index)
+    else:
+        density = (
+            log_likelihood(made, draws, fit.runs).to_array()[0].transpose(..., "run").to_numpy()
+        )
+    flat = density.reshape(-1, density.shape[-1])
+    mean = special.logsumexp(flat, axis=0) - np.log(len(flat))
+    return np.asarray(mean - flat.var(axis=0, ddof=1))
