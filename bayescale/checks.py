@@ -147,8 +147,8 @@ def joint(claim: Claim, fit: "Fit") -> CheckResult:
         return untested(name, "A coefficient is not positive within its rounding.")
     draws = np.log([fit.posterior[each].to_numpy().ravel() for each in names])
     stretch = [
-        honest_sd(fit, np.log(fit.posterior[each])) / float(np.log(fit.posterior[each]).std(ddof=1))
-        for each in names
+        honest_sd(fit, logs) / float(logs.std(ddof=1))
+        for logs in (xr.ufuncs.log(fit.posterior[each]) for each in names)
     ]
     whiten = np.linalg.inv(np.linalg.cholesky(np.cov(draws))) / float(np.median(stretch))
     values, half = np.array([(claim.values[each], claim.rounding(each)) for each in names]).T
@@ -178,7 +178,7 @@ def at_budget(claim: Claim, fit: "Fit", flops: float | None = None) -> CheckResu
         return untested(name, "The runs are grouped.")
     largest = float(SIX_ND.flops(fit.runs["params"], fit.runs["tokens"]).max())
     budget = flops or claim.budget or largest
-    draws = np.log(fit.optimum(budget)["N_opt"].isel(budget=0))
+    draws = xr.ufuncs.log(fit.optimum(budget)["N_opt"].isel(budget=0))
     middle, own = float(draws.mean()), honest_sd(fit, draws)
     value, low, high = (float(np.log(x)) for x in optimum_range(claim, fit, budget))
     distance = (float(np.clip(middle, low, high)) - middle) / own

@@ -203,8 +203,9 @@ def _claim(said: Mapping[str, Any], where: str) -> Claim:
     values = said["values"]
     tables["digits"] = {**_quoted(values), **tables.get("digits", {})}
     scalars = {key: _scalar(said[key], key, where) for key in said if key not in TABLES}
+    given: dict[str, Any] = {**scalars, **tables}
     try:
-        return Claim(**scalars, **tables)
+        return Claim(**given)
     except LawError as error:
         raise DataError(f"{where}: {error}") from error
 
