@@ -29,6 +29,8 @@ QUANTITIES = {
     "tokens_per_param": "tokens_per_param",
     "loss": "L_opt",
 }
+BEYOND = 0.05
+"""Decades from which a budget is said to lie beyond the runs: they are printed to one place."""
 PAST_RUNS = (1.0, 10.0, 100.0)
 """Without budgets, the optimum is shown at these multiples of the largest run's compute."""
 
@@ -120,7 +122,7 @@ def print_optimum(fit: Fit, optimum: xr.Dataset) -> None:
     print_rows((*groups, "FLOP", *QUANTITIES, "decades beyond the runs"), rows)
     if any("*" in cell for row in rows for cell in row):
         console.print(f"* widened to what resampling would give (honesty above {HONEST})")
-    if bool((optimum["decades_beyond_runs"] > 0).any()):
+    if bool((optimum["decades_beyond_runs"] > BEYOND).any()):
         console.print(f"Beyond the runs, how wrong laws are there makes {_shares(fit, optimum)}.")
 
 
@@ -128,7 +130,7 @@ def _shares(fit: Fit, optimum: xr.Dataset) -> str:
     """Drift in the variance of log N_opt, at every budget beyond the runs, on average of groups."""
     share = drift_share(fit.extrapolation, optimum)
     mean = share.mean({*share.dims} - {"budget"})
-    beyond = mean.isel(budget=np.flatnonzero(optimum["decades_beyond_runs"] > 0))
+    beyond = mean.isel(budget=np.flatnonzero(optimum["decades_beyond_runs"] > BEYOND))
     each = ", ".join(f"{float(one):.0%} (at {float(one['budget']):.3g})" for one in beyond)
     return f"{each} of the variance of log N_opt"
 
