@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "frontier": ["plot_optimum"],
         "honesty": ["plot_honesty"],
         "influence": ["plot_influence"],
+        "multiverse": ["plot_multiverse"],
         "posterior": ["plot_pair"],
         "residuals": ["plot_residuals"],
         "runs": ["plot_runs"],
