@@ -18,7 +18,7 @@ from bayescale.clusters import FOUND
 from bayescale.coherence import agreement, coherence
 from bayescale.errors import DataError
 from bayescale.identification import IDENTIFIED, identification
-from bayescale.law import Law
+from bayescale.law import Law, arguments
 from bayescale.likelihood import LikelihoodFactory, student_t
 
 if TYPE_CHECKING:
@@ -214,9 +214,19 @@ def _audited(
         agreement(claim, others),
     )
     results = {result.name: result for result in found}
-    vague = sorted(claim.names - known)
+    vague = sorted(_said(claim, ours.law) - known)
     verdict = _verdict(results, vague, trusted=ours.verdict.trusted)
     return ClaimAudit(claim, verdict, _reasons(verdict, results, vague, ours), results)
+
+
+def _said(claim: Claim, law: Law) -> set[str]:
+    """What a claim says something about, with what follows from its coefficients."""
+    follows = {
+        name
+        for name, function in law.derived.items()
+        if set(arguments(function)) <= {*claim.values}
+    }
+    return claim.names | follows
 
 
 def _only(claim: Claim, known: frozenset[str]) -> Claim:

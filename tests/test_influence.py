@@ -12,7 +12,7 @@ from scipy import stats
 
 import bayescale as bs
 from bayescale.clusterwise import log_cluster_likelihood
-from bayescale.diagnosis import honesty, influences
+from bayescale.diagnosis import MOVED, honesty, influences
 from bayescale.errors import DataError, LawError
 from bayescale.fitting import Fit, fit
 from bayescale.influence import (
@@ -174,18 +174,12 @@ def test_residuals_with_heavy_tails_have_no_scale() -> None:
         standardised_residuals(heavy)
 
 
-@pytest.mark.parametrize(("factor", "trusted"), [(1.0, True), (1.6, False)])
-def test_a_run_that_the_draws_cannot_speak_for_is_really_left_out(
-    factor: float, *, trusted: bool
-) -> None:
-    """A corner of a grid, where it lies on the law and far off it."""
+def test_a_run_that_the_draws_cannot_speak_for_is_really_left_out() -> None:
+    """A corner of a grid, far off the law."""
     runs = simulated(CHINCHILLA, noise=0.01, seed=3, each=5)
-    runs.loc[0, "loss"] *= factor
+    runs.loc[0, "loss"] *= 1.6
     how: dict[str, Any] = {"likelihood": normal, "clusters": None, "random_seed": 2, "chains": 2}
     fitted = fit(CHINCHILLA, runs, **how)
-    assert any("pareto" in reason for reason in fitted.verdict.reasons) != trusted
-    if trusted:
-        return
     assert fitted.loo["pareto_k"][0] > 1
     names = [*CHINCHILLA.coefficient_names, *CHINCHILLA.derived]
     without = fit(CHINCHILLA, runs.drop(index=0), **how)
@@ -195,3 +189,5 @@ def test_a_run_that_the_draws_cannot_speak_for_is_really_left_out(
     # Two means of 2,000 draws, worth 400 or more, each known to 0.05 posterior sd of their own.
     assert float(fitted.loo["moved"][0]) == pytest.approx(float(moved), abs=0.3)
     assert np.isnan(fitted.loo["moved"][1:]).all()
+    hangs = any(reason.startswith("pareto_k") for reason in fitted.verdict.reasons)
+    assert hangs == (float(fitted.loo["moved"][0]) > MOVED)
