@@ -291,6 +291,6 @@ def _collected(rows: pd.DataFrame, axes: Axes) -> xr.Dataset:
     kept = {
         TRUSTED: (dims, (rows[TRUSTED] == True).to_numpy().reshape(shape)),  # noqa: E712
         USED: (dims, rows[USED].to_numpy(dtype="float64").reshape(shape)),
-        ERROR: (dims, rows[ERROR].fillna("").to_numpy(dtype=str).reshape(shape)),
+        ERROR: (dims, np.reshape([e if isinstance(e, str) else "" for e in rows[ERROR]], shape)),
     }
     return xr.Dataset({**values, **kept}, {**coords, "statistic": list(STATISTICS)})
