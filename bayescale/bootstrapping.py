@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.clusters import FOUND, Clusters, clusters_of
-from bayescale.draws import SAMPLE_DIMS
+from bayescale.draws import ROLES, SAMPLE_DIMS, numbers
 from bayescale.errors import DataError
 from bayescale.law import Law
 from bayescale.likelihood import LikelihoodFactory, default_likelihood
@@ -58,21 +58,12 @@ class Bootstrap:
 
 def posterior_means(fitted: "Fit") -> dict[str, float]:
     """Posterior mean of every number among coefficients, derived quantities and noise."""
-    roles = ("coefficient", "derived", "noise")
-    chosen = {n: x for n, x in fitted.posterior.items() if x.attrs.get("role") in roles}
+    chosen = {n: x for n, x in fitted.posterior.items() if x.attrs.get("role") in ROLES}
     return {
-        f"{name}{label}": value
+        label: float(value)
         for name, values in chosen.items()
-        for label, value in _parts(values.mean(SAMPLE_DIMS))
+        for label, value in numbers(values.mean(SAMPLE_DIMS), str(name))
     }
-
-
-def _parts(mean: xr.DataArray) -> list[tuple[str, float]]:
-    if not mean.dims:
-        return [("", float(mean))]
-    (dim,) = mean.dims
-    labels = mean[dim].to_numpy()
-    return [(f"[{label}]", float(x)) for label, x in zip(labels, mean.to_numpy(), strict=True)]
 
 
 def bootstrap(

@@ -15,7 +15,8 @@ from scipy import optimize, special, stats
 
 from bayescale.claims import Claim
 from bayescale.clusterwise import log_cluster_density
-from bayescale.draws import SAMPLE_DIMS, expected_response, quantities
+from bayescale.diagnosis import honesty
+from bayescale.draws import SAMPLE_DIMS, expected_response, quantities, scattered
 from bayescale.flops import SIX_ND, Array
 from bayescale.influence import cases_by, resampled
 from bayescale.prediction import log_likelihood, scatter_at_runs
@@ -72,8 +73,6 @@ def untested(name: str, why: str) -> CheckResult:
 
 def honest_sd(fit: "Fit", draws: xr.DataArray) -> float:
     """Posterior standard deviation, stretched to what resampling would give if that is more."""
-    from bayescale.diagnosis import honesty
-
     ratio = float(honesty(draws, cases_by(fit, resampled(fit))))
     return float(draws.std(ddof=1)) * max(ratio if np.isfinite(ratio) else 1.0, 1.0)
 
@@ -310,8 +309,8 @@ def precision(fit: "Fit") -> Array:
 
     Without it a few runs that scatter widely would decide over a mean.
     """
-    scale = scatter_at_runs(fit.structure, fit.posterior, fit.runs).kwds["scale"]
-    each = np.broadcast_to(np.median(np.atleast_3d(scale), axis=(0, 1)), len(fit.runs)) ** -2.0
+    scale = scattered(fit.structure, fit.posterior, fit.runs, fit.runs, "run")["sigma"]
+    each = np.broadcast_to(scale.median(SAMPLE_DIMS), len(fit.runs)) ** -2.0
     return np.asarray(each / each.mean())
 
 

@@ -30,8 +30,8 @@ PARETO_K = 1.0
 """Above this the draws do not tell what happens without a run. From about 0.7 on, only the LOO
 estimate suffers."""
 MOVED = 1.0
-"""Posterior standard deviations that the law may move when such a run is left out: more, and the
-answer hangs on it."""
+"""Posterior standard deviations that an answer may move when a run or a cluster is left out: more,
+and it hangs on that. Where an interval is honest, the squares of all such moves add up to 1."""
 HONEST = 1.3
 """Above this honesty ratio an interval is flagged."""
 
@@ -115,8 +115,9 @@ def _influence(loo: xr.Dataset) -> Iterator[str]:
     # A run that was not left out may do anything.
     hanging = [row for row in runs_above(loo, PARETO_K) if not moved[row - 1] <= MOVED]
     if hanging:
-        far = ", ".join(f"{moved[row - 1]:.1f}" for row in hanging)
-        known = f" Without it the law moves by {far} posterior sd." if "nan" not in far else ""
+        far = moved[np.array(hanging) - 1]
+        said = ", ".join(f"{each:.1f}" for each in far)
+        known = f" Without it the law moves by {said} posterior sd." * bool(np.isfinite(far).all())
         yield (
             f"pareto_k is above {PARETO_K:g} for run {', '.join(map(str, hanging))}: the answer "
             f"hangs on it.{known} Look at the run, or use a likelihood with heavier tails."

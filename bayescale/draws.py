@@ -5,7 +5,7 @@ draws carry ``chain, draw``, runs carry ``run``, points carry ``point``, and bro
 rest.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from bayescale.law import arguments, call
 from bayescale.structure import Structure, group_index, standardised, units_for
 
 SAMPLE_DIMS = ("chain", "draw")
+ROLES = ("coefficient", "derived", "noise")
+"""Of the quantities that are reported; the rest only serves to sample them."""
 
 
 def quantities(made: Structure, runs: pd.DataFrame, free: xr.Dataset) -> xr.Dataset:
@@ -44,6 +46,30 @@ def quantities(made: Structure, runs: pd.DataFrame, free: xr.Dataset) -> xr.Data
     }
     rest = {name: free[name].assign_attrs(role="free") for name in free if name not in named}
     return xr.Dataset({**named, **rest})
+
+
+def numbers(
+    values: xr.DataArray, name: str, along: tuple[str, ...] = SAMPLE_DIMS
+) -> Iterator[tuple[str, xr.DataArray]]:
+    """Every single number in a quantity, by the label that a summary gives it.
+
+    Parameters
+    ----------
+    values : DataArray
+        The quantity.
+    name : str
+        Its name.
+    along : tuple of str
+        Dims that a number keeps.
+    """
+    others = [dim for dim in values.dims if dim not in along]
+    if not others:
+        yield name, values
+        return
+    stacked = values.stack(number=others)
+    for k, labels in enumerate(stacked.indexes["number"]):
+        one = stacked.isel(number=k).drop_vars(["number", *others])
+        yield f"{name}[{', '.join(map(str, np.atleast_1d(labels)))}]", one
 
 
 def parameters_of(made: Structure, draws: xr.Dataset) -> dict[str, Any]:

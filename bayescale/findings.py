@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.diagnosis import HONEST
+from bayescale.diagnosis import HONEST, MOVED
+from bayescale.draws import numbers
 from bayescale.identification import (
     IDENTIFIED,
     RIDGE,
@@ -26,7 +27,6 @@ from bayescale.identification import (
 from bayescale.influence import (
     CHANCE,
     CLUSTER,
-    INFLUENTIAL,
     RUN,
     furthest,
     influence,
@@ -238,11 +238,15 @@ def _run(fit: "Fit", row: int) -> str:
 
 def _influential(fit: "Fit", change: xr.Dataset, by: str) -> Iterator[Finding]:
     """One finding a run or cluster, about the quantity that it moves most."""
-    labelled = {label: values for name in change for label, values in _by_case(change[name], by)}
+    labelled = {
+        label: values.to_series()
+        for name in change
+        for label, values in numbers(change[name], str(name), (by,))
+    }
     table = pd.DataFrame(labelled)
     for place, row in enumerate(table.to_numpy()):
         worst = int(np.abs(row).argmax())
-        if abs(row[worst]) > INFLUENTIAL:
+        if abs(row[worst]) > MOVED:
             quantity = str(table.columns[worst])
             who = _run(fit, place + 1) if by == RUN else str(table.index[place])
             sentence = (
@@ -253,20 +257,9 @@ def _influential(fit: "Fit", change: xr.Dataset, by: str) -> Iterator[Finding]:
                 f"influential_{by}",
                 f"{by} {place + 1}" if by == RUN else who,
                 abs(row[worst]),
-                INFLUENTIAL,
+                MOVED,
                 sentence,
             )
-
-
-def _by_case(change: xr.DataArray, by: str) -> Iterator[tuple[str, pd.Series]]:
-    others = [dim for dim in change.dims if dim != by]
-    if not others:
-        yield str(change.name), change.to_series()
-        return
-    stacked = change.stack(number=others)
-    for k, labels in enumerate(stacked.indexes["number"]):
-        one = stacked.isel(number=k).drop_vars(["number", *others])
-        yield f"{change.name}[{', '.join(map(str, np.atleast_1d(labels)))}]", one.to_series()
 
 
 def _narrow(fit: "Fit") -> Iterator[Finding]:

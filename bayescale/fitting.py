@@ -17,9 +17,10 @@ from bayescale import allocation, diagnosis, prediction, sampling
 from bayescale.checking import check_runs
 from bayescale.clusters import FOUND, clusters_of
 from bayescale.diagnosis import Verdict
+from bayescale.draws import ROLES
 from bayescale.errors import LawError
 from bayescale.flops import SIX_ND, Cost
-from bayescale.influence import cases_by, moved_without, resampled
+from bayescale.influence import case_likelihood, cases_by, moved_without, resampled
 from bayescale.law import Law, Prior
 from bayescale.likelihood import (
     Likelihood,
@@ -38,7 +39,6 @@ from bayescale.trees import assemble, predictive_groups, prior_groups, runs_of
 if TYPE_CHECKING:
     from bayescale.findings import Diagnosis
 
-ROLES = ("coefficient", "derived", "noise")
 MOST_LEFT_OUT = 3
 """Runs that are left out in earnest where their Pareto k is too large."""
 FEWEST_DRAWS = 40
@@ -88,6 +88,11 @@ class Fit:
     def log_likelihood(self) -> xr.DataArray:
         """Log likelihood of each run at each draw, (chain, draw, run)."""
         return self.tree["log_likelihood"].to_dataset()[observed_name(self.structure)]
+
+    @cached_property
+    def case_likelihood(self) -> xr.DataArray:
+        """Log likelihood of what errs on its own; see `bayescale.influence.case_likelihood`."""
+        return case_likelihood(self)
 
     @cached_property
     def extrapolation(self) -> xr.Dataset:
@@ -149,7 +154,7 @@ class Fit:
             ``honesty`` above 1.3 says that the interval is too narrow; ``honest_lb`` and
             ``honest_ub`` are then a wider one.
         """
-        cases = self._resampled if by is None else cases_by(self, by)
+        cases = cases_by(self, by or resampled(self))
         if isinstance(of, xr.Dataset):
             return diagnosis.summary_table(of, cases)
         chosen = self._default_names() if of is None else list(of)
@@ -160,11 +165,6 @@ class Fit:
                 "Choose from these."
             )
         return diagnosis.summary_table(self.posterior[chosen], cases)
-
-    @cached_property
-    def _resampled(self) -> xr.DataArray:
-        """Log likelihood of what honesty resamples."""
-        return cases_by(self, resampled(self))
 
     def diagnose(self) -> "Diagnosis":
         """What the runs do not tell, and what the answer hangs on; `bayescale.findings`."""

@@ -13,7 +13,7 @@ for the contraction.
 Kallioinen et al. (2024), doi:10.1007/s11222-023-10366-5, for power scaling.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -23,8 +23,7 @@ import pandas as pd
 import pymc as pm
 import xarray as xr
 
-from bayescale.draws import SAMPLE_DIMS
-from bayescale.influence import case_likelihood
+from bayescale.draws import numbers
 from bayescale.law import Law
 from bayescale.model import build_model
 from bayescale.sensitivity import QUICK, log_prior
@@ -156,20 +155,9 @@ def _elements(draws: xr.Dataset, scales: Mapping[str, str]) -> dict[str, tuple[s
     found = {}
     for name, kind in scales.items():
         scaled = SCALES[kind][1](draws[name])
-        for label, one in _numbers(scaled, name):
+        for label, one in numbers(scaled, name):
             found[label] = kind, one
     return found
-
-
-def _numbers(values: xr.DataArray, name: str) -> Iterator[tuple[str, xr.DataArray]]:
-    others = [dim for dim in values.dims if dim not in SAMPLE_DIMS]
-    if not others:
-        yield name, values
-        return
-    stacked = values.stack(number=others)
-    for k, labels in enumerate(stacked.indexes["number"]):
-        one = stacked.isel(number=k).drop_vars(["number", *others])
-        yield f"{name}[{', '.join(map(str, np.atleast_1d(labels)))}]", one
 
 
 def _power_scaled(fit: "Fit", scaled: xr.Dataset) -> pd.DataFrame:
@@ -185,7 +173,7 @@ def _power_scaled(fit: "Fit", scaled: xr.Dataset) -> pd.DataFrame:
     tree = xr.DataTree.from_dict(
         {
             "posterior": scaled.rename(names),
-            "log_likelihood": case_likelihood(fit).to_dataset(name="all"),
+            "log_likelihood": fit.case_likelihood.to_dataset(name="all"),
             "log_prior": log_prior(fit),
         }
     )

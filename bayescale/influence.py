@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from bayescale.fitting import Fit
 
 RUN, CLUSTER = "run", "cluster"
-INFLUENTIAL = 1.0
-"""Change in posterior sd from which a case counts as influential: when an interval is honest, the
-squares of the changes of all cases add up to 1."""
 FEWEST = 5
 """Clusters from which honesty resamples them: with fewer, it is itself unsure by 40% or more."""
 CHANCE = 0.01
@@ -116,7 +113,7 @@ def cases_by(fit: "Fit", by: str) -> xr.DataArray:
             f"the {len(fit.runs)} runs are in no clusters; expected some, to drop one at a time. "
             f"Ask by={RUN!r}, or name a column with fit(..., clusters=)."
         )
-    return case_likelihood(fit)
+    return fit.case_likelihood
 
 
 def case_likelihood(fit: "Fit") -> xr.DataArray:

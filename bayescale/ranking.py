@@ -11,7 +11,7 @@ import xarray as xr
 from bayescale.allocation import optimal_params
 from bayescale.clusters import clusters_of
 from bayescale.diagnosis import mixed
-from bayescale.draws import SAMPLE_DIMS, quantities
+from bayescale.draws import ROLES, SAMPLE_DIMS, numbers, quantities
 from bayescale.errors import DataError
 from bayescale.flops import SIX_ND
 from bayescale.law import Law
@@ -76,15 +76,14 @@ def placed(
 def _judged(made: Structure, free: xr.Dataset, runs: pd.DataFrame) -> dict[str, Array]:
     """Draws of every quantity that is judged, a row of numbers each, by name."""
     found = quantities(made, runs, free)
-    roles = ("coefficient", "derived", "noise")
-    chosen = {str(name): x for name, x in found.items() if x.attrs.get("role") in roles}
+    chosen = {str(name): x for name, x in found.items() if x.attrs.get("role") in ROLES}
     chosen["log_likelihood"] = log_likelihood(made, found, runs).to_array().sum(("variable", "run"))
     if {"params", "tokens"} <= set(made.law.inputs):
         chosen |= _optimum(made.law, found, runs)
     return {
-        f"{name}{label}": part.transpose(*SAMPLE_DIMS).to_numpy().ravel()
+        label: part.transpose(*SAMPLE_DIMS).to_numpy().ravel()
         for name, values in chosen.items()
-        for label, part in _parts(values)
+        for label, part in numbers(values, name)
     }
 
 
@@ -94,15 +93,6 @@ def _optimum(law: Law, found: xr.Dataset, runs: pd.DataFrame) -> dict[str, xr.Da
     params = optimal_params(law, coefficients, xr.DataArray(flops), SIX_ND)
     loss = law.formula(params=params, tokens=SIX_ND.tokens(params, flops), **coefficients)
     return {"N_opt": params, "L_opt": loss}
-
-
-def _parts(values: xr.DataArray) -> list[tuple[str, xr.DataArray]]:
-    """The scalars in a quantity, with what is put after its name for each."""
-    dims = [dim for dim in values.dims if dim not in SAMPLE_DIMS]
-    if not dims:
-        return [("", values)]
-    (dim,) = dims
-    return [(f"[{label}]", values.sel({dim: label})) for label in values[dim].to_numpy()]
 
 
 def _place(draws: Array, truth: Array, rng: np.random.Generator) -> float:

@@ -6,9 +6,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from bayescale.diagnosis import MOVED
 from bayescale.draws import SAMPLE_DIMS
 from bayescale.errors import LawError
-from bayescale.influence import INFLUENTIAL, RUN
+from bayescale.influence import RUN
 from bayescale.plots.labels import put_legend, symbol
 from bayescale.plots.palette import BLUE, GREY, VERMILION
 
@@ -47,8 +48,8 @@ def plot_influence(change: xr.DataArray, *, ax: Axes | None = None) -> Axes:
     by = str(change.dims[0])
     values, places = change.to_numpy(), np.arange(1, change.size + 1)
     names = list(map(str, places if by == RUN else change[by].to_numpy()))
-    large = np.abs(values) > INFLUENTIAL
-    ax.axhspan(-INFLUENTIAL, INFLUENTIAL, color=GREY, alpha=0.1, linewidth=0, zorder=0)
+    large = np.abs(values) > MOVED
+    ax.axhspan(-MOVED, MOVED, color=GREY, alpha=0.1, linewidth=0, zorder=0)
     ax.axhline(0.0, color=GREY, linewidth=1.0, zorder=1)
     for chosen, color, marker, label in (
         (~large, BLUE, "o", "within one sd"),
@@ -64,7 +65,7 @@ def plot_influence(change: xr.DataArray, *, ax: Axes | None = None) -> Axes:
 
 
 def _name_axes(ax: Axes, change: xr.DataArray, by: str, names: list[str]) -> None:
-    reach = 1.25 * max(float(np.abs(change).max()), 1.2 * INFLUENTIAL)
+    reach = 1.25 * max(float(np.abs(change).max()), 1.2 * MOVED)
     ax.set(xlim=(0.3, len(names) + 0.7), ylim=(-reach, reach))
     ax.set_ylabel(f"change of {symbol(str(change.name))} without it (posterior sd)")
     if by == RUN:
