@@ -23,6 +23,7 @@ from bayescale.draws import SAMPLE_DIMS, expected_response, scattered
 from bayescale.flops import SIX_ND, Array, Cost
 from bayescale.law import Law, Prior
 from bayescale.misfit import misfit_at_points
+from bayescale.model import QUICK
 from bayescale.structure import Structure
 
 TAU = Prior(pm.LogNormal, mu=np.log(0.03), sigma=0.8)
@@ -70,7 +71,7 @@ def drawn(law: Law, chains: int, draws: int, random_seed: int) -> xr.Dataset:
 def from_prior(prior: Prior, size: tuple[int, ...], rng: np.random.Generator) -> Array:
     """Draws of a prior."""
     variable = prior.distribution.dist(**prior.parameters, size=size)
-    return np.asarray(pm.draw(variable, random_seed=rng, mode="FAST_COMPILE"))
+    return np.asarray(pm.draw(variable, random_seed=rng, **QUICK))
 
 
 def drift_share(drifts: xr.Dataset, optimum: xr.Dataset) -> xr.DataArray:

@@ -25,8 +25,8 @@ import xarray as xr
 
 from bayescale.draws import numbers
 from bayescale.law import Law
-from bayescale.model import build_model
-from bayescale.sensitivity import QUICK, log_prior
+from bayescale.model import QUICK, build_model
+from bayescale.sensitivity import log_prior
 
 if TYPE_CHECKING:
     from bayescale.fitting import Fit

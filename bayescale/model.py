@@ -11,13 +11,16 @@ a positive one, log ratios of a simplex), so the same few lines pool any prior:
     z_group ~ Normal(0, 1),  value_group = backward(forward(common) + sd * z_group)
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
+import xarray as xr
 
 from bayescale.clusters import INDEX, TILT, Clusters
 from bayescale.flops import Array
@@ -42,6 +45,9 @@ from bayescale.structure import (
 INDICES = (GROUP_INDEX, INDEX)
 
 BETWEEN = Prior(pm.HalfNormal, sigma=0.3)
+
+QUICK = {"mode": "FAST_COMPILE"}
+"""For what runs once: PyTensor then takes longer to compile than to compute."""
 
 
 def model_data(made: Structure, runs: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -197,3 +203,27 @@ def _coefficients(
 def _by_run(made: Structure, data: Mapping[str, Any], value: Any) -> Any:
     """Give each run the value of its group."""
     return value[data[GROUP_INDEX]] if made.by is not None and value.ndim else value
+
+
+def drawn_from_prior(
+    made: Structure, runs: pd.DataFrame, draws: int, seed: int
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Draws of all parameters from their priors, and of what they predict at the runs."""
+    with build_model(made, runs), _without_notes():
+        drawn = pm.sample_prior_predictive(draws, random_seed=seed, compile_kwargs=dict(QUICK))
+    # Coefficients follow from the parameters, and come out of the law again.
+    follow = {*made.law.coefficient_names} - {name for name, _ in made.priors}
+    prior: xr.Dataset = drawn["prior"].to_dataset()
+    return prior.drop_vars(follow), drawn["prior_predictive"].to_dataset()
+
+
+@contextmanager
+def _without_notes() -> Iterator[None]:
+    """Without PyMC's list of what it draws, which nobody asked for who calibrates."""
+    logger = logging.getLogger("pymc.sampling.forward")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

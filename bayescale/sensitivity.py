@@ -18,6 +18,7 @@ import xarray as xr
 from bayescale.draws import SAMPLE_DIMS
 from bayescale.errors import LawError
 from bayescale.grouping import Pool
+from bayescale.model import QUICK
 
 if TYPE_CHECKING:
     from bayescale.fitting import Fit
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 TAKEN = ("alpha", "component_group", "quantities", "sample")
 """Dimensions that ArviZ gives its power-scaled draws; no variable may have such a name."""
 GROUPS = ("posterior", "log_likelihood", "log_prior")
-QUICK = {"mode": "FAST_COMPILE"}
-"""For what runs once: PyTensor then takes longer to compile than to compute."""
 
 
 def safe_names(fit: "Fit") -> dict[str, str]:

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pymc as pm
 import xarray as xr
 
 from bayescale.draws import SAMPLE_DIMS, expected_response, quantities
-from bayescale.model import build_model
+from bayescale.model import drawn_from_prior
 from bayescale.prediction import scatter_at_runs
 from bayescale.structure import Structure
 
@@ -31,12 +30,7 @@ STEEP = 1.0
 
 def drawn_truths(made: Structure, design: pd.DataFrame, count: int, random_seed: int) -> xr.Dataset:
     """Draws of all parameters from their priors, along ``draw``, one chain."""
-    with build_model(made, design):
-        drawn = pm.sample_prior_predictive(
-            count, random_seed=random_seed, compile_kwargs={"mode": "FAST_COMPILE"}
-        )
-    prior: xr.Dataset = drawn["prior"].to_dataset()
-    return prior[[name for name in prior if name not in _follow(made)]]
+    return drawn_from_prior(made, design, count, random_seed)[0]
 
 
 def truths_like(made: Structure, posterior: xr.Dataset, count: int, random_seed: int) -> xr.Dataset:
@@ -51,11 +45,6 @@ def truths_like(made: Structure, posterior: xr.Dataset, count: int, random_seed:
         place = truths[term].transpose(*SAMPLE_DIMS, ...)
         truths[term] = place.copy(data=stream.standard_normal(place.shape))
     return truths[[*(name for name, _ in made.priors), *terms]].transpose(*SAMPLE_DIMS, ...)
-
-
-def _follow(made: Structure) -> set[str]:
-    """What follows from the parameters, and is none of them."""
-    return {*made.law.coefficient_names} - {name for name, _ in made.priors}
 
 
 def as_modelled(

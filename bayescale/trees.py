@@ -11,13 +11,12 @@ from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
-import pymc as pm
 import xarray as xr
 
 from bayescale import diagnosis, extrapolation, prediction
 from bayescale.draws import SAMPLE_DIMS, expected_response, quantities
 from bayescale.files import is_real
-from bayescale.model import build_model
+from bayescale.model import drawn_from_prior
 from bayescale.runs import digest
 from bayescale.sampling import Sampled, Settings
 from bayescale.structure import Structure, observed_name
@@ -53,18 +52,8 @@ def assemble(
 
 def prior_groups(made: Structure, runs: pd.DataFrame, draws: int, seed: int) -> dict[str, Any]:
     """Draws of the prior and of what it predicts at the runs."""
-    with build_model(made, runs):
-        drawn = pm.sample_prior_predictive(
-            draws, random_seed=seed, compile_kwargs={"mode": "FAST_COMPILE"}
-        )
-    # The coefficients come out of the law again, with the roles that a posterior has.
-    derived = made.law.coefficient_names
-    free = drawn["prior"].to_dataset()
-    named = [name for name in free if name in dict(made.priors) or name not in derived]
-    return {
-        "prior": quantities(made, runs, free[named]),
-        "prior_predictive": drawn["prior_predictive"].to_dataset(),
-    }
+    free, predicted = drawn_from_prior(made, runs, draws, seed)
+    return {"prior": quantities(made, runs, free), "prior_predictive": predicted}
 
 
 def predictive_groups(
