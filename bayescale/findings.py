@@ -7,6 +7,7 @@ them, with what passes no threshold.
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -112,6 +113,10 @@ class Diagnosis:
 
     def __repr__(self) -> str:
         return "\n".join(map(str, self.findings)) or "Nothing passes a threshold."
+
+    def _repr_html_(self) -> str:
+        lines = "".join(f"<li>{escape(str(each))}</li>" for each in self.findings)
+        return f"<ul>{lines}</ul>" if lines else f"<p>{escape(repr(self))}</p>"
 
 
 def diagnose(fit: "Fit") -> Diagnosis:

@@ -10,7 +10,7 @@ extensions = [
 ]
 html_theme = "furo"
 html_title = "bayescale"
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["deflist", "dollarmath"]
 nb_execution_mode = "force"
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True

@@ -43,6 +43,15 @@ def test_a_diagnosis_is_a_table_and_text(found: Diagnosis) -> None:
     assert set(found.influence) == {"run", "cluster"}
 
 
+def test_notebooks_show_findings_as_text(found: Diagnosis) -> None:
+    hostile = replace(found.findings[0], sentence="<script>alert(1)</script>")
+    page = replace(found, findings=(hostile,))._repr_html_()
+    assert page.startswith("<ul><li>")
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert "Nothing passes" in replace(found, findings=())._repr_html_()
+
+
 def test_honesty_findings_are_the_flagged_rows_of_the_summary(
     small_fit: Fit, found: Diagnosis
 ) -> None:
