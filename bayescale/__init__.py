@@ -26,6 +26,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "fitting": ["Fit", "fit"],
         "law": ["Law", "Prior", "Units"],
         "prediction": ["predict"],
+        "reporting": ["Report", "report"],
         "runs": ["read_runs"],
         "specifications": ["Choice", "multiverse"],
         "storage": ["load"],

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from bayescale import cli, datasets, fitting, printing
+from bayescale import budgets, cli, datasets, fitting, printing
 from bayescale.fitting import Fit
 from bayescale.models import LAWS
 
@@ -478,7 +478,7 @@ def test_an_optimum_gives_every_key(shell: Shell, saved: str, small_fit: Fit) ->
     assert all(list(budget) == keys for budget in answer["budgets"])
     second = answer["budgets"][1]
     found = small_fit.optimum(1e24)
-    for key, name in printing.QUANTITIES.items():
+    for key, name in budgets.QUANTITIES.items():
         assert list(second[key]) == ["mean", "median", "lower", "upper"]
         assert second[key]["median"] == pytest.approx(float(found[name].median()), rel=1e-12)
         assert second[key]["lower"] < second[key]["median"] < second[key]["upper"]

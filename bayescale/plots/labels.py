@@ -6,7 +6,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.font_manager import FontProperties
-from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
+from matplotlib.ticker import (
+    FixedLocator,
+    LogLocator,
+    MaxNLocator,
+    NullLocator,
+    ScalarFormatter,
+)
 
 from bayescale.plots.palette import GREY, VERMILION
 
@@ -32,7 +38,17 @@ NARROW_STRIP = 0.25
 
 def quantity_label(name: str) -> str:
     """Name of a quantity with its unit, for an axis."""
-    return QUANTITIES.get(name, name.replace("_", " "))
+    return QUANTITIES.get(name, plain(name.replace("_", " ")))
+
+
+def is_exponent(name: str) -> bool:
+    """Whether a coefficient goes by the name of an exponent."""
+    return name.startswith(("alpha", "beta"))
+
+
+def plain(text: str) -> str:
+    """Text that came from outside, so that no dollar sign in it begins a formula."""
+    return text.replace("$", r"\$")
 
 
 def symbol(name: str) -> str:
@@ -49,6 +65,22 @@ def plain_ticks(axis: Axis) -> None:
         axis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
         axis.set_major_formatter(ScalarFormatter())
         axis.set_minor_locator(NullLocator())
+
+
+def few_ticks(axis: Axis) -> None:
+    """Label a logarithmic axis of a small panel at powers of ten, or at two or three places."""
+    low, high = axis.get_view_interval()
+    if np.floor(np.log10(high)) - np.ceil(np.log10(low)) >= 1:
+        axis.set_major_locator(LogLocator(numticks=4))
+    else:
+        axis.set_major_locator(FixedLocator(_two_places(low, high)))
+        axis.set_major_formatter("{x:.2g}")
+    axis.set_minor_locator(NullLocator())
+
+
+def _two_places(low: float, high: float) -> list[float]:
+    """Two numbers of one digit, a quarter of the way from either end."""
+    return [float(f"{np.exp(np.log(low) + k * np.log(high / low) / 4):.1g}") for k in (1, 3)]
 
 
 def mark_beyond(ax: Axes, edge: float, *, at_top: bool) -> None:
