@@ -225,7 +225,7 @@ BAD_COMMANDS: dict[str, tuple[dict[str, str | bytes], list[str], list[str]]] = {
     "save to an endless name": ({}, ["fit", "--out", "x" * 5000 + "/a.nc"], ["no folder"]),
     "fit under another ending": ({"a.pkl": ""}, ["optimum", "a.pkl", "--flops", "1"], ["'.pkl'"]),
     "unknown option": ({}, ["fit", "--lore", "x"], ["--lore", "bayescale --help"]),
-    "unknown command": ({}, ["audit"], ["No such command 'audit'", "bayescale --help"]),
+    "unknown command": ({}, ["ask"], ["No such command 'ask'", "bayescale --help"]),
     "no command": ({}, [], ["Missing command", "bayescale --help"]),
     "no argument": ({}, ["optimum", "--flops", "1"], ["Missing argument", "bayescale --help"]),
     "one argument too many": ({}, ["fit", "a.csv", "b.csv"], ["b.csv", "bayescale --help"]),

@@ -30,6 +30,10 @@ QUANTITIES = {
     "L_opt": r"loss at the optimum $L_\mathrm{opt}$ (nats per token)",
 }
 GREEK = ("alpha", "beta", "gamma", "delta", "epsilon", "eta", "kappa", "nu", "sigma", "tau")
+LONGEST = 40
+"""Letters of a name that pictures show."""
+LINE = 80
+"""Letters of legend that fit beside one another."""
 NARROW = 30.0
 """Below this ratio of its ends, a logarithmic axis is labelled with plain numbers."""
 NARROW_STRIP = 0.25
@@ -47,8 +51,10 @@ def is_exponent(name: str) -> bool:
 
 
 def plain(text: str) -> str:
-    """Text that came from outside, so that no dollar sign in it begins a formula."""
-    return text.replace("$", r"\$")
+    """Text that came from outside: on one line, not too long, and no formula in it."""
+    line = " ".join(text.split())
+    short = line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+    return short.replace("$", r"\$")
 
 
 def symbol(name: str) -> str:
@@ -108,10 +114,11 @@ def mark_beyond(ax: Axes, edge: float, *, at_top: bool) -> None:
 
 def put_legend(ax: Axes, fit: "Fit | None" = None, *, columns: int = 4) -> None:
     """Legend above the axes, where it hides nothing; it says if draws are not to be trusted."""
+    longest = max((len(label) for label in ax.get_legend_handles_labels()[1]), default=1)
     legend = ax.legend(
         loc="lower center",
         bbox_to_anchor=(0.5, 1.0),
-        ncols=columns,
+        ncols=max(min(columns, LINE // longest), 1),
         frameon=False,
         fontsize="small",
         handlelength=1.6,
