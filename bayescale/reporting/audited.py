@@ -1,6 +1,5 @@
 """The report of an audit: what holds, what does not and why; then what the fit is worth."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
 
@@ -62,15 +61,13 @@ def audit_report(audited: Audit, origin: Origin) -> Report:
 
 
 def _answer(audited: Audit) -> Section:
-    sentence = verdict_sentence(audited)
-    meanings = [f"{word}: {VERDICTS[word]}." for word in VERDICTS if word in _words(audited)]
-    blocks = (Text(sentence, "answer"), Listing(tuple(meanings)))
+    sentence, found = verdict_sentence(audited), _by_verdict(audited)
+    items = tuple(
+        f"{', '.join(words)} ({'; '.join(VERDICTS[word] for word in words)}): {'; '.join(labels)}"
+        for words, labels in found.items()
+    )
     numbers = {"sentence": sentence, "verdicts": verdicts(audited)}
-    return Section("answer", "Answer", blocks, numbers=numbers)
-
-
-def _words(audited: Audit) -> set[str]:
-    return {word for each in audited.claims for word in each.verdict}
+    return Section("answer", "Answer", (Text(sentence, "answer"), Listing(items)), numbers=numbers)
 
 
 def verdicts(audited: Audit) -> dict[str, list[str]]:
@@ -79,14 +76,22 @@ def verdicts(audited: Audit) -> dict[str, list[str]]:
 
 
 def verdict_sentence(audited: Audit) -> str:
-    """How many claims came to what."""
-    counts = Counter(" and ".join(each.verdict) for each in audited.claims)
-    found = listed(
-        [f"{count} {'is' if count == 1 else 'are'} {word}" for word, count in counts.items()]
-    )
+    """How many claims came to what, the gravest last."""
+    counts = [
+        f"{len(labels)} {'is' if len(labels) == 1 else 'are'} {' and '.join(words)}"
+        for words, labels in _by_verdict(audited).items()
+    ]
     total, runs = len(audited.claims), len(audited.fits[DEFAULT].runs)
-    claims = "the claim" if total == 1 else f"{total} claims"
-    return f"Of {claims} held against these {runs} runs, {found}."
+    claims = "1 claim" if total == 1 else f"{total} claims"
+    return f"Of {claims} held against these {runs} runs, {listed(counts)}."
+
+
+def _by_verdict(audited: Audit) -> dict[tuple[str, ...], list[str]]:
+    """Labels of the claims of every verdict, the gravest last."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for each in sorted(audited.claims, key=lambda each: -list(VERDICTS).index(each.verdict[0])):
+        found.setdefault(each.verdict, []).append(each.claim.label)
+    return found
 
 
 def _overview(audited: Audit) -> Section:

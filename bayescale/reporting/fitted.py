@@ -79,7 +79,9 @@ def support(fit: Fit, summary: pd.DataFrame) -> Section:
         "Honesty ratio of each quantity; those beyond 1.3 stand out.",
         on_axes(partial(_draw_honesty, summary), (6.4, 0.9 + 0.24 * len(summary))),
     )
-    found = [f"{each.sentence} ({each.reason}.)" for each in diagnosis.findings]
+    # How narrow intervals are is in the table, and among the warnings.
+    findings = [each for each in diagnosis.findings if each.name != "honesty"]
+    found = [f"{each.sentence} (Threshold: {each.reason}.)" for each in findings]
     said = Listing(tuple(found or ["Nothing passes a threshold."]))
     numbers = {"summary": _numbers(summary), "findings": _findings(diagnosis)}
     blocks = (table, picture, Text("What the answer hangs on:"), said)

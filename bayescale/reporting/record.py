@@ -13,6 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 Kind = Literal["plain", "answer", "good", "bad", "note"]
+SENTENCE = 40
+"""Letters from which a cell is more than a number or a name."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,11 @@ class Table:
             any(cells) and all(cell[:1] in "-+0123456789" for cell in cells)
             for cells in zip(*self.rows, strict=True)
         )
+
+    @property
+    def prose(self) -> bool:
+        """Whether there are sentences in it, which a narrow page shows below one another."""
+        return any(len(cell) > SENTENCE for row in self.rows for cell in row[1:])
 
 
 @dataclass(frozen=True, eq=False)
