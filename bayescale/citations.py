@@ -31,7 +31,15 @@ PAPERS = {
         "Beyond Chinchilla-Optimal: Accounting for Inference in Language Model Scaling Laws",
     ),
     "2404.10102": Paper("Besiroglu", 2024, "Chinchilla Scaling: A Replication Attempt"),
+    "2407.21783": Paper("Grattafiori", 2024, "The Llama 3 Herd of Models"),
+    "2411.12925": Paper(
+        "Brandfonbrener", 2024, "Loss-to-Loss Prediction: Scaling Laws for All Datasets"
+    ),
+    "2502.06857": Paper("McLeish", 2025, "Gemstones: A Model Suite for Multi-Faceted Scaling Laws"),
     "2502.18969": Paper("Li", 2025, "(Mis)Fitting: A Survey of Scaling Laws"),
+    "2509.23963": Paper(
+        "Schaeffer", 2025, "Evaluating the Robustness of Chinchilla Compute-Optimal Scaling"
+    ),
 }
 """By their number on arXiv. What a law or a claim refers to has to stand here."""
 
