@@ -16,6 +16,7 @@ from bayescale.checks import AGREES, DISAGREES, CheckResult
 from bayescale.claims import Claim, Source, read_claims
 from bayescale.clusters import FOUND
 from bayescale.coherence import agreement, coherence
+from bayescale.driving import TOP, drivers
 from bayescale.errors import DataError
 from bayescale.identification import IDENTIFIED, identification
 from bayescale.law import Law, arguments
@@ -108,6 +109,15 @@ class Audit:
             for each in self.claims
         }
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim")
+
+    @property
+    def budget(self) -> float | None:
+        """The largest compute that a claim was made for; None where no claim names any."""
+        return max((c.claim.budget for c in self.claims if c.claim.budget), default=None)
+
+    def influence(self, flops: float | None = None, *, top: int | None = TOP) -> pd.DataFrame:
+        """Runs that move N_opt most when left out, at the claims' `budget`; `drivers`."""
+        return drivers(self.fits[DEFAULT], flops or self.budget, top=top)
 
     def __repr__(self) -> str:
         return "\n\n".join(map(repr, self.claims))
