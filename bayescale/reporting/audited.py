@@ -49,7 +49,7 @@ def audit_report(audited: Audit, origin: Origin) -> Report:
         verdict(fit, summary),
         _overview(audited),
         _claims(audited),
-        support(fit, summary),
+        support(fit, summary, audited.budget),
         evidence(fit),
         methods(fit),
         checklist(fit, origin),

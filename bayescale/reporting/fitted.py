@@ -1,6 +1,6 @@
 """The report of a fit: its answer first, then how far to trust it, then where it is from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import pandas as pd
@@ -10,6 +10,7 @@ from bayescale import plots
 from bayescale.budgets import finite
 from bayescale.diagnosis import interval_names
 from bayescale.display import heading, printed
+from bayescale.driving import BY_PERCENT, BY_SD, drivers
 from bayescale.findings import Diagnosis
 from bayescale.fitting import Fit
 from bayescale.reporting.answers import answer_sections
@@ -26,6 +27,10 @@ from bayescale.reporting.record import (
     Text,
     on_axes,
 )
+from bayescale.reporting.words import power
+
+FEW_RUNS = 5
+"""Runs that are listed because the answer hangs on them most."""
 
 
 def fit_report(fit: Fit, origin: Origin, flops: Sequence[float] | None = None) -> Report:
@@ -66,7 +71,7 @@ def verdict(fit: Fit, summary: pd.DataFrame) -> Section:
     return Section("verdict", "Can it be trusted?", tuple(blocks), numbers=numbers)
 
 
-def support(fit: Fit, summary: pd.DataFrame) -> Section:
+def support(fit: Fit, summary: pd.DataFrame, flops: float | None = None) -> Section:
     """Quantities with honesty, what the runs do not tell, and what the answer hangs on."""
     diagnosis = fit.diagnose()
     shown = printed(summary)
@@ -84,8 +89,30 @@ def support(fit: Fit, summary: pd.DataFrame) -> Section:
     found = [f"{each.sentence} (Threshold: {each.reason}.)" for each in findings]
     said = Listing(tuple(found or ["Nothing passes a threshold."]))
     numbers = {"summary": _numbers(summary), "findings": _findings(diagnosis)}
-    blocks = (table, picture, Text("What the answer hangs on:"), said)
+    blocks = (table, picture, Text("What the answer hangs on:"), said, *_drivers(fit, flops))
     return Section("support", "What the intervals rest on", blocks, numbers=numbers)
+
+
+def _drivers(fit: Fit, flops: float | None) -> Iterator[Table]:
+    """The runs that move the answer most, by row."""
+    if fit.structure.by is not None:
+        return
+    found = drivers(fit, flops, top=FEW_RUNS)
+    places = [name for name in found if name not in (BY_SD, BY_PERCENT)]
+    rows = tuple(
+        (
+            f"row {row}",
+            *(
+                value if isinstance(value, str) else power(value)
+                for value in found.loc[row, places]
+            ),
+            f"{found.loc[row, BY_SD]:+.2f}",
+            f"{found.loc[row, BY_PERCENT]:+.1f}",
+        )
+        for row in found.index
+    )
+    caption = f"Runs that move {found.attrs['answer']} most when left out (to first order)"
+    yield Table(caption, ("run", *places, "change in posterior sd", "in percent"), rows)
 
 
 def _draw_honesty(summary: pd.DataFrame, ax: Axes) -> None:

@@ -85,7 +85,7 @@ def _block(block: Block, figures: str | None) -> str:
             return _table(block)
         case Picture():
             if figures is None:
-                return ""
+                return f"Figure: {_plain(block.caption)}"
             path = PurePath(figures, f"{block.name}.svg").as_posix()
             return f"![{_plain(block.alt)}](<{path}>)\n\n{_plain(block.caption)}"
 
