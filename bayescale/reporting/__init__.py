@@ -13,17 +13,17 @@ __all__ = ["Report", "report"]
 
 
 def report(
-    subject: "Fit | Audit",
+    subject: "Fit | Audit | Sequence[Audit]",
     *,
     flops: Sequence[float] | None = None,
     table: str = "",
     command: str = "",
 ) -> Report:
-    """What a person should read about a fit, or about an audit.
+    """What a person should read about a fit, about an audit, or about many audits.
 
     Parameters
     ----------
-    subject : Fit or Audit
+    subject : Fit, Audit or sequence of Audit
         What to report.
     flops : sequence of float, optional
         Of a fit, compute budgets in FLOP to answer for; the largest of them is the answer in one
@@ -52,9 +52,12 @@ def report(
     from bayescale.auditing import Audit
     from bayescale.reporting.audited import audit_report
     from bayescale.reporting.fitted import fit_report
+    from bayescale.reporting.many import audits_report
     from bayescale.reporting.provenance import Origin
 
     origin = Origin(table, command)
     if isinstance(subject, Audit):
         return audit_report(subject, origin)
+    if isinstance(subject, Sequence):
+        return audits_report(subject, origin)
     return fit_report(subject, origin, flops)

@@ -100,17 +100,19 @@ def _overview(audited: Audit) -> Section:
         for each in audited.claims
     )
     table = Table("Every claim in one sentence", ("claim", "status", "verdict", "because"), rows)
-    blocks: list[Block] = [table]
+    blocks = (table, *claims_picture(audited), *_pair(audited))
+    return Section("claims", "What was published, and what the runs say", blocks)
+
+
+def claims_picture(audited: Audit, name: str = "claims") -> Iterator[Picture]:
+    """Published values beside the posterior, if the fit has any of them as one number."""
     if names := claimed_most(audited):
-        picture = Picture(
-            "claims",
+        yield Picture(
+            name,
             caption(),
             f"Published values of {', '.join(names)} with their intervals, below the posterior's.",
             partial(_draw_claims, audited, names),
         )
-        blocks.append(picture)
-    blocks += _pair(audited)
-    return Section("claims", "What was published, and what the runs say", tuple(blocks))
 
 
 def _draw_claims(audited: Audit, names: list[str]) -> Figure:

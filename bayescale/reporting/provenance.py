@@ -38,15 +38,16 @@ class Origin:
 
 def provenance(fit: Fit, origin: Origin) -> Section:
     """Everything needed to get the same numbers again."""
-    facts = dict(_facts(fit, origin))
-    table = Table("Where the numbers come from", ("what", "value"), tuple(facts.items()))
+    found = dict(facts(fit, origin))
+    table = Table("Where the numbers come from", ("what", "value"), tuple(found.items()))
     blocks: list[Block] = [table]
     if origin.command:
         blocks += [Text("The same again:"), Code(origin.command)]
-    return Section("provenance", "Provenance", tuple(blocks), numbers=facts)
+    return Section("provenance", "Provenance", tuple(blocks), numbers=found)
 
 
-def _facts(fit: Fit, origin: Origin) -> Iterator[tuple[str, str]]:
+def facts(fit: Fit, origin: Origin) -> Iterator[tuple[str, str]]:
+    """What tells one fit from another, by name."""
     card, said, sizes = origin.card, fit.tree.attrs, fit.posterior.sizes
     yield "table", origin.table or UNKNOWN
     if card is not None:
