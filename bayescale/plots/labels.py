@@ -85,8 +85,8 @@ def few_ticks(axis: Axis) -> None:
 
 
 def _two_places(low: float, high: float) -> list[float]:
-    """Two numbers of one digit, a quarter of the way from either end."""
-    return [float(f"{np.exp(np.log(low) + k * np.log(high / low) / 4):.1g}") for k in (1, 3)]
+    """Two numbers of two digits, near either end."""
+    return [float(f"{low * (high / low) ** share:.2g}") for share in (0.15, 0.85)]
 
 
 def mark_beyond(ax: Axes, edge: float, *, at_top: bool) -> None:

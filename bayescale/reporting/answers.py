@@ -29,6 +29,9 @@ from bayescale.reporting.words import (
     power_between,
 )
 
+MOST_TOLD = 3
+"""Groups that have a sentence of their own."""
+
 
 def answer_sections(fit: Fit, flops: Sequence[float] | None) -> tuple[Section, Section]:
     """The answer in a sentence, and the table it is from."""
@@ -53,7 +56,9 @@ def _of_budgets(fit: Fit, flops: Sequence[float] | None) -> tuple[Section, Secti
     found = answers(fit, optimum)
     # Unasked, ten times the largest run; asked, the most costly question.
     chosen = max(budgets) if flops else budgets[MULTIPLES.index(10.0)]
-    sentence = " ".join(_told(each) for each in found if each.flops == chosen)
+    told = [_told(each) for each in found if each.flops == chosen]
+    others = ["The table has the other groups."] if len(told) > MOST_TOLD else []
+    sentence = " ".join([*told[:MOST_TOLD], *others])
     return _answer(fit, sentence), _budget_section(fit, optimum, found)
 
 

@@ -100,7 +100,7 @@ def _overview(audited: Audit) -> Section:
         for each in audited.claims
     )
     table = Table("Every claim in one sentence", ("claim", "status", "verdict", "because"), rows)
-    blocks = (table, *claims_picture(audited), *_pair(audited))
+    blocks: tuple[Block, ...] = (table, *claims_picture(audited), *_pair(audited))
     return Section("claims", "What was published, and what the runs say", blocks)
 
 

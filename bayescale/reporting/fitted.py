@@ -89,7 +89,8 @@ def support(fit: Fit, summary: pd.DataFrame, flops: float | None = None) -> Sect
     found = [f"{each.sentence} (Threshold: {each.reason}.)" for each in findings]
     said = Listing(tuple(found or ["Nothing passes a threshold."]))
     numbers = {"summary": _numbers(summary), "findings": _findings(diagnosis)}
-    blocks = (table, picture, Text("What the answer hangs on:"), said, *_drivers(fit, flops))
+    hangs = Text("What the answer hangs on:")
+    blocks: tuple[Block, ...] = (table, picture, hangs, said, *_drivers(fit, flops))
     return Section("support", "What the intervals rest on", blocks, numbers=numbers)
 
 
@@ -98,18 +99,15 @@ def _drivers(fit: Fit, flops: float | None) -> Iterator[Table]:
     if fit.structure.by is not None:
         return
     found = drivers(fit, flops, top=FEW_RUNS)
-    places = [name for name in found if name not in (BY_SD, BY_PERCENT)]
+    places = [str(name) for name in found if name not in (BY_SD, BY_PERCENT)]
     rows = tuple(
         (
             f"row {row}",
-            *(
-                value if isinstance(value, str) else power(value)
-                for value in found.loc[row, places]
-            ),
+            *(one if isinstance(one, str) else power(float(one)) for one in where),
             f"{found.loc[row, BY_SD]:+.2f}",
             f"{found.loc[row, BY_PERCENT]:+.1f}",
         )
-        for row in found.index
+        for row, where in zip(found.index, found[places].to_numpy(), strict=True)
     )
     caption = f"Runs that move {found.attrs['answer']} most when left out (to first order)"
     yield Table(caption, ("run", *places, "change in posterior sd", "in percent"), rows)

@@ -72,7 +72,7 @@ def _part(each: Audit, number: int) -> Section:
         return Section(f"audit-{number}", _title(each), (Listing(told),))
     fit = each.fits[DEFAULT]
     trusted = "The fit is trusted." if fit.verdict.trusted else str(fit.verdict)
-    blocks = (
+    blocks: tuple[Block, ...] = (
         Text(verdict_sentence(each)),
         Text(trusted, "good" if fit.verdict.trusted else "bad"),
         Listing(told),

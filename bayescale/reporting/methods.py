@@ -107,6 +107,7 @@ def _of_runs(fit: Fit, origin: Origin) -> Iterator[tuple[str, str]]:
     again = int(fit.runs.duplicated(list(law.inputs), keep=False).sum())
     yield "runs repeated with other seeds", f"{again} of {len(fit.runs)} share their inputs"
     yield "final losses or checkpoints along the way", UNKNOWN
+    yield "losses smoothed, averaged or selected", UNKNOWN
     yield "runs left out, and why", UNKNOWN
     yield "what is odd about the table", " ".join(origin.card.quirks) if origin.card else UNKNOWN
 

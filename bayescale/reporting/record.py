@@ -193,6 +193,15 @@ class Report:
     def __repr__(self) -> str:
         return self.markdown()
 
+    def _repr_html_(self) -> str:
+        from markupsafe import escape
+
+        # In a frame of its own: its style stays out of the notebook, and the notebook's out of it.
+        return (
+            f'<iframe sandbox title="{escape(self.title)}" srcdoc="{escape(self.html())}" '
+            'style="width:100%;height:42rem;border:1px solid #ccc"></iframe>'
+        )
+
 
 def _pictures(section: Section) -> Iterator[Picture]:
     yield from (block for block in section.blocks if isinstance(block, Picture))

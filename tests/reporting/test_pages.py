@@ -172,6 +172,13 @@ def test_a_law_of_one_input_has_a_report(small_fit: Fit) -> None:
     assert made.html()
 
 
+def test_a_notebook_shows_the_page_in_a_frame_that_runs_nothing(hostile: Report) -> None:
+    (frame,) = Elements(hostile._repr_html_()).tags
+    assert frame[0] == "iframe"
+    assert frame[1]["sandbox"] is None  # nothing is allowed
+    assert frame[1]["srcdoc"] == hostile.html()
+
+
 def test_references_are_bibtex_of_the_laws_papers(fitted: Report, small_fit: Fit) -> None:
     said = fitted.markdown()
     for eprint in re.findall(r"arXiv:(\d{4}\.\d{5})", small_fit.law.reference):
