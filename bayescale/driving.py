@@ -4,6 +4,7 @@ From the covariances behind the honesty ratio (`bayescale.influence`), with each
 table, so that a person can look it up.
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,14 +55,15 @@ def drivers(fit: "Fit", flops: float | None = None, *, top: int | None = TOP) ->
     --------
     >>> drivers(fitted, 1e22)  # doctest: +SKIP
     """
-    said, draws, logged = _answer(fit, flops)
+    asked = answer_of(fit, flops)
+    draws = asked.draws
     change = influence(fit, draws.to_dataset(name="answer"), by=RUN)["answer"].to_numpy()
     moved = change * float(draws.std(SAMPLE_DIMS, ddof=1))
-    share = np.expm1(moved) if logged else moved / abs(float(draws.mean()))
+    share = np.expm1(moved) if asked.logged else moved / abs(float(draws.mean()))
     table = _places(fit).assign(**{BY_SD: change, BY_PERCENT: 100 * share})
     order = np.argsort(-np.abs(change), kind="stable")[:top]
     found = table.iloc[order]
-    found.attrs = {"answer": said}
+    found.attrs = {"answer": asked.name}
     return found
 
 
@@ -70,8 +72,17 @@ def largest_budget(fit: "Fit") -> float:
     return float(SIX_ND.flops(fit.runs["params"], fit.runs["tokens"]).max())
 
 
-def _answer(fit: "Fit", flops: float | None) -> tuple[str, xr.DataArray, bool]:
-    """What is asked, its draws, and whether they are logarithms."""
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a fit is asked for: its name, its draws, and whether they are logarithms."""
+
+    name: str
+    draws: xr.DataArray
+    logged: bool
+
+
+def answer_of(fit: "Fit", flops: float | None = None) -> Answer:
+    """Logarithm of N_opt, or else the first quantity of the law, as `drivers` takes it."""
     if {"params", "tokens"} <= set(fit.law.inputs) and fit.structure.by is None:
         budget = flops or largest_budget(fit)
         try:
@@ -79,9 +90,9 @@ def _answer(fit: "Fit", flops: float | None) -> tuple[str, xr.DataArray, bool]:
         except LawError:  # the law has no optimum on this budget
             pass
         else:
-            return f"N_opt at {budget:.3g} FLOP", xr.ufuncs.log(best), True
+            return Answer(f"N_opt at {budget:.3g} FLOP", xr.ufuncs.log(best), True)
     name = _single(fit)
-    return name, reported(fit)[name], bool((fit.posterior[name] > 0).all())
+    return Answer(name, reported(fit)[name], bool((fit.posterior[name] > 0).all()))
 
 
 def _single(fit: "Fit") -> str:
