@@ -10,10 +10,11 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import xarray as xr
 
 from bayescale import checks
 from bayescale.checks import AGREES, DISAGREES, CheckResult
-from bayescale.claims import Claim, Source, read_claims
+from bayescale.claims import Claim, Source, budget_of, read_claims
 from bayescale.clusters import FOUND
 from bayescale.coherence import agreement, coherence
 from bayescale.driving import TOP, drivers
@@ -21,6 +22,7 @@ from bayescale.errors import DataError
 from bayescale.identification import IDENTIFIED, identification
 from bayescale.law import Law, arguments
 from bayescale.likelihood import LikelihoodFactory, student_t
+from bayescale.sensitive import sensitivity, specifications_of
 
 if TYPE_CHECKING:
     from bayescale.fitting import Fit
@@ -82,11 +84,14 @@ class Audit:
         What the claims were held against: by ``default``, and with ``one scale``.
     claims : tuple of ClaimAudit
         In the order of the claims.
+    multiverse : Dataset, optional
+        The same law under other choices, if it was asked for.
     """
 
     law: Law
     fits: Mapping[str, "Fit"]
     claims: tuple[ClaimAudit, ...]
+    multiverse: xr.Dataset | None = None
 
     def __getitem__(self, label: str) -> ClaimAudit:
         found = next((each for each in self.claims if each.claim.label == label), None)
@@ -113,7 +118,7 @@ class Audit:
     @property
     def budget(self) -> float | None:
         """The largest compute that a claim was made for; None where no claim names any."""
-        return max((c.claim.budget for c in self.claims if c.claim.budget), default=None)
+        return budget_of(each.claim for each in self.claims)
 
     def influence(self, flops: float | None = None, *, top: int | None = TOP) -> pd.DataFrame:
         """Runs that move N_opt most when left out, at the claims' `budget`; `drivers`."""
@@ -130,6 +135,7 @@ def audit(
     law: Law,
     likelihood: LikelihoodFactory | None = None,
     clusters: str | None = FOUND,
+    multiverse: bool | xr.Dataset | None = None,
     random_seed: int = 0,
     **options: Any,
 ) -> Audit:
@@ -147,6 +153,9 @@ def audit(
     likelihood, clusters, random_seed, **options
         As for `fit`. The runs are fitted once more with Student-t scatter of one scale and every
         run on its own, as the usual analysis has them: widths are judged by both.
+    multiverse : bool or Dataset, optional
+        What `bayescale.multiverse` found, or True to vary the usual choices, which takes minutes:
+        says which verdicts hang on a choice, and changes none.
 
     Returns
     -------
@@ -172,8 +181,10 @@ def audit(
         ours = fit(law, runs, likelihood=likelihood, clusters=clusters, **how)
     alike = fit(law, ours.runs, likelihood=student_t, clusters=None, **how)
     fits = {DEFAULT: ours, ONE_SCALE: alike}
+    varied = specifications_of(multiverse, ours, listed, random_seed)
     known = identified(ours)
-    return Audit(law, fits, tuple(_audited(each, fits, listed, known) for each in listed))
+    audited = tuple(_audited(each, fits, listed, known, varied) for each in listed)
+    return Audit(law, fits, audited, varied)
 
 
 def _listed(claims: Claim | Sequence[Claim] | Source | None, law: Law) -> tuple[Claim, ...]:
@@ -209,7 +220,11 @@ def identified(fit: "Fit") -> frozenset[str]:
 
 
 def _audited(
-    claim: Claim, fits: Mapping[str, "Fit"], every: Sequence[Claim], known: frozenset[str]
+    claim: Claim,
+    fits: Mapping[str, "Fit"],
+    every: Sequence[Claim],
+    known: frozenset[str],
+    varied: xr.Dataset | None,
 ) -> ClaimAudit:
     ours = fits[DEFAULT]
     others = (*every, *(each for each in ours.law.claims if each not in every))
@@ -222,6 +237,7 @@ def _audited(
         checks.width(testable, fits),
         coherence(claim, ours.law, others),
         agreement(claim, others),
+        *(() if varied is None else (sensitivity(claim, ours, varied, known),)),
     )
     results = {result.name: result for result in found}
     vague = sorted(_said(claim, ours.law) - known)
@@ -271,6 +287,7 @@ def _verdict(
 def _reasons(
     verdict: tuple[str, ...], results: Mapping[str, CheckResult], vague: Sequence[str], fit: "Fit"
 ) -> tuple[str, ...]:
+    hangs = (results := dict(results)).pop("sensitivity", None)
     reasons = [f"{name}: {r.sentence}" for name, r in results.items() if r.outcome == DISAGREES]
     if REFUSED in verdict:
         reasons = [*fit.verdict.reasons, *(r for r in reasons if r.startswith("coherence"))]
@@ -278,4 +295,6 @@ def _reasons(
         reasons.append(f"The runs do not identify {', '.join(vague)}.")
     if not reasons:
         reasons = [f"{name}: {r.sentence}" for name, r in results.items() if r.outcome == AGREES]
+    if hangs is not None and hangs.outcome == DISAGREES and REFUSED not in verdict:
+        reasons.append(f"{hangs.name}: {hangs.sentence}")
     return tuple(reasons)

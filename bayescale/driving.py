@@ -74,11 +74,12 @@ def largest_budget(fit: "Fit") -> float:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What a fit is asked for: its name, its draws, and whether they are logarithms."""
+    """What a fit is asked for: its name, draws, whether they are logarithms, and the budget."""
 
     name: str
     draws: xr.DataArray
     logged: bool
+    budget: float | None = None
 
 
 def answer_of(fit: "Fit", flops: float | None = None) -> Answer:
@@ -90,7 +91,7 @@ def answer_of(fit: "Fit", flops: float | None = None) -> Answer:
         except LawError:  # the law has no optimum on this budget
             pass
         else:
-            return Answer(f"N_opt at {budget:.3g} FLOP", xr.ufuncs.log(best), True)
+            return Answer(f"N_opt at {budget:.3g} FLOP", xr.ufuncs.log(best), True, budget)
     name = _single(fit)
     return Answer(name, reported(fit)[name], bool((fit.posterior[name] > 0).all()))
 
