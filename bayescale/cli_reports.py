@@ -110,6 +110,9 @@ def audit(
         str | None, typer.Option(help="What the claims of a file are about; chinchilla by default.")
     ] = None,
     columns: Columns = None,
+    choices: Annotated[
+        bool, typer.Option("--choices", help="Fit again under other choices; takes minutes.")
+    ] = False,
     draws: Draws = 1000,
     chains: Chains = 4,
     seed: Seed = 0,
@@ -130,7 +133,13 @@ def audit(
     about, chosen = _claims(claims, law)
     fitted = _fitted(table, about, columns, draws, chains, seed)
     found = auditing.audit(
-        chosen, fitted, law=fitted.law, draws=draws, chains=chains, random_seed=seed
+        chosen,
+        fitted,
+        law=fitted.law,
+        multiverse=choices or None,
+        draws=draws,
+        chains=chains,
+        random_seed=seed,
     )
     made = report_of(found, table=table, command=_command())
     if out is not None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 import numpy as np
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -14,6 +15,7 @@ from bayescale.claims import Claim
 from bayescale.diagnosis import interval
 from bayescale.display import heading, significant
 from bayescale.draws import SAMPLE_DIMS
+from bayescale.plots import multiverse
 from bayescale.plots.claims import caption, claimed_most, figure_size
 from bayescale.plots.labels import is_exponent
 from bayescale.reporting.evidence import SIZE, evidence
@@ -31,6 +33,8 @@ from bayescale.reporting.record import (
     on_axes,
 )
 from bayescale.reporting.words import listed
+from bayescale.sensitive import BEST, NAME
+from bayescale.specifications import TRUSTED
 
 STATUS = {
     "printed": "read in the source",
@@ -50,6 +54,7 @@ def audit_report(audited: Audit, origin: Origin) -> Report:
         _overview(audited),
         _claims(audited),
         support(fit, summary, audited.budget),
+        *_choices(audited),
         evidence(fit),
         methods(fit),
         checklist(fit, origin),
@@ -135,6 +140,44 @@ def _pair(audited: Audit) -> Iterator[Picture]:
 def _draw_pair(audited: Audit, x: str, y: str, ax: Axes) -> None:
     told = [each.claim for each in audited.claims]
     plots.plot_pair(audited.fits[DEFAULT], x, y, claims=told, ax=ax)
+
+
+def _choices(audited: Audit) -> Iterator[Section]:
+    """What the answer is under other choices, where they were tried."""
+    found = audited.multiverse
+    if found is None:
+        return
+    trusted = int(found[TRUSTED].sum())
+    said = (
+        f"The law was fitted under {found[TRUSTED].size} combinations of choices, and {trusted} of "
+        "these fits are trusted."
+    )
+    quantities = [name for name in (BEST, *claimed_most(audited, most=1)) if name in found]
+    sensitivities = tuple(
+        f"{each.claim.label}: {each.results[NAME].sentence}"
+        for each in audited.claims
+        if NAME in each.results
+    )
+    pictures = tuple(_specifications(found, name) for name in quantities)
+    blocks: tuple[Block, ...] = (Text(said), Listing(sensitivities), *pictures)
+    yield Section("choices", "Under other choices", blocks)
+
+
+def _specifications(found: xr.Dataset, name: str) -> Picture:
+    axes = ", ".join(str(dim) for dim in found[TRUSTED].dims)
+    return Picture(
+        f"choices-{name}",
+        f"{name} under every combination of choices ({axes}), from the smallest mean; below, which "
+        "they were.",
+        f"Specification curve of {name}: mean and interval of each combination, in order.",
+        partial(_draw_specifications, found, name),
+    )
+
+
+def _draw_specifications(found: xr.Dataset, name: str) -> Figure:
+    figure = Figure(figsize=multiverse.figure_size(found), layout="constrained")
+    multiverse.plot_multiverse(found, name, figure=figure)
+    return figure
 
 
 def _claims(audited: Audit) -> Section:
