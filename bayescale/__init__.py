@@ -26,6 +26,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "fitting": ["Fit", "fit"],
         "law": ["Law", "Prior", "Units"],
         "prediction": ["predict"],
+        "published": ["audit_published"],
         "runs": ["read_runs"],
         "specifications": ["Choice", "multiverse"],
         "storage": ["load"],

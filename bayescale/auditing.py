@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from bayescale import checks
+from bayescale.beyond import held_out
 from bayescale.checks import AGREES, DISAGREES, CheckResult
-from bayescale.claims import Claim, Source, read_claims
+from bayescale.claims import AT_BUDGET, Claim, Source, read_claims
 from bayescale.clusters import FOUND
 from bayescale.coherence import agreement, coherence
 from bayescale.errors import DataError
 from bayescale.identification import IDENTIFIED, identification
 from bayescale.law import Law, arguments
 from bayescale.likelihood import LikelihoodFactory, student_t
+from bayescale.objectives import own_objective
 
 if TYPE_CHECKING:
     from bayescale.fitting import Fit
@@ -30,14 +32,16 @@ CONSISTENT, UNTESTABLE = "consistent", "not testable"
 VERDICTS = {
     REFUSED: "the fit is not trusted, so that nothing is held against the claim",
     INCONSISTENT: "the runs say otherwise",
-    INCOHERENT: "its numbers contradict one another",
+    INCOHERENT: "its numbers contradict one another, or its own method",
     OVERCONFIDENT: "its interval is narrower than these runs can make it",
     CONSISTENT: "nothing that was checked speaks against it",
     UNTESTABLE: "these runs do not tell",
 }
 """What an audit can come to, the gravest first."""
 
-POSITIONS = ("position", "joint position", "optimum", "residuals")
+POSITIONS = ("position", "joint position", "optimum", "residuals", "held-out runs")
+INWARD = ("coherence", "own objective")
+"""Checks of a claim against itself, which stand whatever a fit is worth."""
 DEFAULT, ONE_SCALE = "default", "one scale"
 
 
@@ -81,11 +85,15 @@ class Audit:
         What the claims were held against: by ``default``, and with ``one scale``.
     claims : tuple of ClaimAudit
         In the order of the claims.
+    title, dataset : str
+        What it is called, and the dataset behind it, where that is known.
     """
 
     law: Law
     fits: Mapping[str, "Fit"]
     claims: tuple[ClaimAudit, ...]
+    title: str = ""
+    dataset: str = ""
 
     def __getitem__(self, label: str) -> ClaimAudit:
         found = next((each for each in self.claims if each.claim.label == label), None)
@@ -120,6 +128,8 @@ def audit(
     law: Law,
     likelihood: LikelihoodFactory | None = None,
     clusters: str | None = FOUND,
+    dataset: str = "",
+    title: str = "",
     random_seed: int = 0,
     **options: Any,
 ) -> Audit:
@@ -129,11 +139,13 @@ def audit(
     ----------
     claims : Claim, sequence of Claim, path, mapping or None
         What was published: records, a TOML file or a mapping (`bayescale.claims`). None takes what
-        stands with the law.
+        stands with the law about the dataset (`Law.claims_about`).
     runs : DataFrame, path or Fit
         Training runs, as for `fit`; or a fit of the law that is at hand.
     law : Law
         What the claims are about.
+    dataset, title : str
+        Name of the runs in `bayescale.datasets`, if they are there, and what to call the audit.
     likelihood, clusters, random_seed, **options
         As for `fit`. The runs are fitted once more with Student-t scatter of one scale and every
         run on its own, as the usual analysis has them: widths are judged by both.
@@ -154,7 +166,7 @@ def audit(
     """
     from bayescale.fitting import Fit, fit
 
-    listed = _listed(claims, law)
+    listed = _listed(claims, law, dataset)
     how = {"random_seed": random_seed, **options}
     if isinstance(runs, Fit):
         ours = runs
@@ -163,13 +175,16 @@ def audit(
     alike = fit(law, ours.runs, likelihood=student_t, clusters=None, **how)
     fits = {DEFAULT: ours, ONE_SCALE: alike}
     known = identified(ours)
-    return Audit(law, fits, tuple(_audited(each, fits, listed, known) for each in listed))
+    audited = tuple(_audited(each, fits, listed, known) for each in listed)
+    return Audit(law, fits, audited, title, dataset)
 
 
-def _listed(claims: Claim | Sequence[Claim] | Source | None, law: Law) -> tuple[Claim, ...]:
+def _listed(
+    claims: Claim | Sequence[Claim] | Source | None, law: Law, dataset: str
+) -> tuple[Claim, ...]:
     listed: tuple[Claim, ...]
     if claims is None:
-        listed = law.claims
+        listed = law.claims_about(dataset or None)
     elif isinstance(claims, Claim):
         listed = (claims,)
     elif isinstance(claims, Sequence) and not isinstance(claims, str):
@@ -181,7 +196,7 @@ def _listed(claims: Claim | Sequence[Claim] | Source | None, law: Law) -> tuple[
             f"there is no claim about law {law.name!r}; expected one at least. Name a law with "
             "published numbers, or give a file of claims."
         )
-    known = {*law.coefficient_names, *law.derived}
+    known = {*law.coefficient_names, *law.derived, *AT_BUDGET}
     for each in listed:
         unknown = sorted(each.names - known)
         if unknown:
@@ -209,8 +224,10 @@ def _audited(
         checks.joint(claim, ours),
         checks.at_budget(claim, ours),
         checks.misfit(claim, ours),
+        held_out(claim, ours),
         checks.width(testable, fits),
         coherence(claim, ours.law, others),
+        own_objective(claim, ours),
         agreement(claim, others),
     )
     results = {result.name: result for result in found}
@@ -226,7 +243,7 @@ def _said(claim: Claim, law: Law) -> set[str]:
         for name, function in law.derived.items()
         if set(arguments(function)) <= {*claim.values}
     }
-    return claim.names | follows
+    return (claim.names | follows) - AT_BUDGET.keys()
 
 
 def _only(claim: Claim, known: frozenset[str]) -> Claim:
@@ -246,7 +263,7 @@ def _verdict(
         word
         for word, names in (
             (INCONSISTENT, POSITIONS),
-            (INCOHERENT, ("coherence",)),
+            (INCOHERENT, INWARD),
             (OVERCONFIDENT, ("width",)),
         )
         if failed & set(names)
@@ -263,7 +280,7 @@ def _reasons(
 ) -> tuple[str, ...]:
     reasons = [f"{name}: {r.sentence}" for name, r in results.items() if r.outcome == DISAGREES]
     if REFUSED in verdict:
-        reasons = [*fit.verdict.reasons, *(r for r in reasons if r.startswith("coherence"))]
+        reasons = [*fit.verdict.reasons, *(r for r in reasons if r.startswith(INWARD))]
     if vague:
         reasons.append(f"The runs do not identify {', '.join(vague)}.")
     if not reasons:
