@@ -27,6 +27,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "fitting": ["Fit", "fit"],
         "law": ["Law", "Prior", "Units"],
         "prediction": ["predict"],
+        "published": ["audit_published"],
         "reporting": ["Report", "report"],
         "runs": ["read_runs"],
         "specifications": ["multiverse"],

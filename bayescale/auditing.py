@@ -13,8 +13,9 @@ import pandas as pd
 import xarray as xr
 
 from bayescale import checks
+from bayescale.beyond import held_out
 from bayescale.checks import AGREES, DISAGREES, CheckResult
-from bayescale.claims import Claim, Source, budget_of, read_claims
+from bayescale.claims import AT_BUDGET, Claim, Source, budget_of, read_claims
 from bayescale.clusters import FOUND
 from bayescale.coherence import agreement, coherence
 from bayescale.driving import TOP, drivers
@@ -22,6 +23,7 @@ from bayescale.errors import DataError
 from bayescale.identification import IDENTIFIED, identification
 from bayescale.law import Law, arguments
 from bayescale.likelihood import LikelihoodFactory, student_t
+from bayescale.objectives import own_objective
 from bayescale.sensitive import sensitivity, specifications_of
 
 if TYPE_CHECKING:
@@ -33,14 +35,16 @@ CONSISTENT, UNTESTABLE = "consistent", "not testable"
 VERDICTS = {
     REFUSED: "the fit is not trusted, so that nothing is held against the claim",
     INCONSISTENT: "the runs say otherwise",
-    INCOHERENT: "its numbers contradict one another",
+    INCOHERENT: "its numbers contradict one another, or its own method",
     OVERCONFIDENT: "its interval is narrower than these runs can make it",
     CONSISTENT: "nothing that was checked speaks against it",
     UNTESTABLE: "these runs do not tell",
 }
 """What an audit can come to, the gravest first."""
 
-POSITIONS = ("position", "joint position", "optimum", "residuals")
+POSITIONS = ("position", "joint position", "optimum", "residuals", "held-out runs")
+INWARD = ("coherence", "own objective")
+"""Checks of a claim against itself, which stand whatever a fit is worth."""
 DEFAULT, ONE_SCALE = "default", "one scale"
 
 
@@ -84,6 +88,8 @@ class Audit:
         What the claims were held against: by ``default``, and with ``one scale``.
     claims : tuple of ClaimAudit
         In the order of the claims.
+    title, dataset : str
+        What it is called, and the dataset behind it, where that is known.
     multiverse : Dataset, optional
         The same law under other choices, if it was asked for.
     """
@@ -91,6 +97,8 @@ class Audit:
     law: Law
     fits: Mapping[str, "Fit"]
     claims: tuple[ClaimAudit, ...]
+    title: str = ""
+    dataset: str = ""
     multiverse: xr.Dataset | None = None
 
     def __getitem__(self, label: str) -> ClaimAudit:
@@ -136,6 +144,8 @@ def audit(
     likelihood: LikelihoodFactory | None = None,
     clusters: str | None = FOUND,
     multiverse: bool | xr.Dataset | None = None,
+    dataset: str = "",
+    title: str = "",
     random_seed: int = 0,
     **options: Any,
 ) -> Audit:
@@ -145,11 +155,13 @@ def audit(
     ----------
     claims : Claim, sequence of Claim, path, mapping or None
         What was published: records, a TOML file or a mapping (`bayescale.claims`). None takes what
-        stands with the law.
+        stands with the law about the dataset (`Law.claims_about`).
     runs : DataFrame, path or Fit
         Training runs, as for `fit`; or a fit of the law that is at hand.
     law : Law
         What the claims are about.
+    dataset, title : str
+        Name of the runs in `bayescale.datasets`, if they are there, and what to call the audit.
     likelihood, clusters, random_seed, **options
         As for `fit`. The runs are fitted once more with Student-t scatter of one scale and every
         run on its own, as the usual analysis has them: widths are judged by both.
@@ -173,7 +185,7 @@ def audit(
     """
     from bayescale.fitting import Fit, fit
 
-    listed = _listed(claims, law)
+    listed = _listed(claims, law, dataset)
     how = {"random_seed": random_seed, **options}
     if isinstance(runs, Fit):
         ours = runs
@@ -184,13 +196,15 @@ def audit(
     varied = specifications_of(multiverse, ours, listed, random_seed)
     known = identified(ours)
     audited = tuple(_audited(each, fits, listed, known, varied) for each in listed)
-    return Audit(law, fits, audited, varied)
+    return Audit(law, fits, audited, title, dataset, varied)
 
 
-def _listed(claims: Claim | Sequence[Claim] | Source | None, law: Law) -> tuple[Claim, ...]:
+def _listed(
+    claims: Claim | Sequence[Claim] | Source | None, law: Law, dataset: str
+) -> tuple[Claim, ...]:
     listed: tuple[Claim, ...]
     if claims is None:
-        listed = law.claims
+        listed = law.claims_about(dataset or None)
     elif isinstance(claims, Claim):
         listed = (claims,)
     elif isinstance(claims, Sequence) and not isinstance(claims, str):
@@ -202,7 +216,7 @@ def _listed(claims: Claim | Sequence[Claim] | Source | None, law: Law) -> tuple[
             f"there is no claim about law {law.name!r}; expected one at least. Name a law with "
             "published numbers, or give a file of claims."
         )
-    known = {*law.coefficient_names, *law.derived}
+    known = {*law.coefficient_names, *law.derived, *AT_BUDGET}
     for each in listed:
         unknown = sorted(each.names - known)
         if unknown:
@@ -234,8 +248,10 @@ def _audited(
         checks.joint(claim, ours),
         checks.at_budget(claim, ours),
         checks.misfit(claim, ours),
+        held_out(claim, ours),
         checks.width(testable, fits),
         coherence(claim, ours.law, others),
+        own_objective(claim, ours),
         agreement(claim, others),
         *(() if varied is None else (sensitivity(claim, ours, varied, known),)),
     )
@@ -252,7 +268,7 @@ def _said(claim: Claim, law: Law) -> set[str]:
         for name, function in law.derived.items()
         if set(arguments(function)) <= {*claim.values}
     }
-    return claim.names | follows
+    return (claim.names | follows) - AT_BUDGET.keys()
 
 
 def _only(claim: Claim, known: frozenset[str]) -> Claim:
@@ -272,7 +288,7 @@ def _verdict(
         word
         for word, names in (
             (INCONSISTENT, POSITIONS),
-            (INCOHERENT, ("coherence",)),
+            (INCOHERENT, INWARD),
             (OVERCONFIDENT, ("width",)),
         )
         if failed & set(names)
@@ -290,7 +306,7 @@ def _reasons(
     hangs = (results := dict(results)).pop("sensitivity", None)
     reasons = [f"{name}: {r.sentence}" for name, r in results.items() if r.outcome == DISAGREES]
     if REFUSED in verdict:
-        reasons = [*fit.verdict.reasons, *(r for r in reasons if r.startswith("coherence"))]
+        reasons = [*fit.verdict.reasons, *(r for r in reasons if r.startswith(INWARD))]
     if vague:
         reasons.append(f"The runs do not identify {', '.join(vague)}.")
     if not reasons:

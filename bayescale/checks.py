@@ -170,12 +170,18 @@ def at_budget(claim: Claim, fit: "Fit", flops: float | None = None) -> CheckResu
     """Whether the optimal params at the claim's budget are those of the posterior.
 
     Without a budget, at the largest run's compute. Printed digits are varied within their rounding.
+    A claim that states the optimum itself need not be a whole law.
     """
+    from bayescale.beyond import stated_optimum
+
     name = "optimum"
-    if not has_all(claim, fit) or not {"params", "tokens"} <= set(fit.law.inputs):
+    stated = {"N_opt", "D_opt"} & claim.values.keys()
+    if not (stated or has_all(claim, fit)) or not {"params", "tokens"} <= set(fit.law.inputs):
         return untested(name, "The claim is no whole law of params and tokens.")
     if fit.structure.by is not None:
         return untested(name, "The runs are grouped.")
+    if stated and claim.budget:
+        return stated_optimum(claim, fit, claim.budget)
     budget = flops or claim.budget or largest_budget(fit)
     draws = xr.ufuncs.log(fit.optimum(budget)["N_opt"].isel(budget=0))
     middle, own = float(draws.mean()), honest_sd(fit, draws)

@@ -28,6 +28,14 @@ from bayescale.errors import DataError, LawError
 STATUSES = ("printed", "recomputed", "remembered")
 """Read in the source, computed from its data, or only quoted elsewhere."""
 
+OBJECTIVES = ("huber", "huber likelihood")
+"""What a claim may minimise over log residuals: the sum of their Huber losses, or minus the log
+likelihood of a density that falls with the Huber loss of residual over a scale found with it."""
+
+AT_BUDGET = {"N_opt": "a", "D_opt": "b", "k_N": "a", "k_D": "b"}
+"""What a claim may say of the optimum whatever its law, with the exponent that belongs to it:
+params and tokens at the budget, and the factors of N_opt = k_N C^a and D_opt = k_D C^b."""
+
 Source = Mapping[str, Any] | str | PathLike[str]
 
 
@@ -40,7 +48,7 @@ class Claim:
     label : str
         Short name, for example ``"Hoffmann et al., rounded"``.
     values : mapping of str to float
-        Coefficients and derived quantities as printed.
+        Coefficients and derived quantities as printed, and those of `AT_BUDGET`.
     errors : mapping of str to float, optional
         Their standard errors, where printed.
     intervals : mapping of str to (float, float), optional
@@ -62,11 +70,24 @@ class Claim:
         Paper or repository, and where in it.
     status : str
         One of `STATUSES`. Nothing is tested against figures that are only remembered.
+    table : str, optional
+        Dataset that the claim is about (`bayescale.datasets`).
+    columns : mapping of str to str, optional
+        Our column -> the dataset's that the claim takes for it.
+    without : tuple of int, optional
+        Rows of the dataset that its authors left out, counted from 0.
+    objective, delta : str and float, optional
+        One of `OBJECTIVES` that the claim minimises, and the log residual beyond which it is
+        linear. Needs `runs`, by which its own runs are told.
+    held_out, where : str and mapping of str to str, optional
+        Dataset with runs of the same kind that the claim was not fitted to, and the column = value
+        of those that count.
 
     Raises
     ------
     LawError
-        If an interval has no mass or no width, or the status is none.
+        If an interval has no mass or no width, the status or objective is none, or `delta`, `runs`
+        or a budget is lacking for what is said.
     """
 
     label: str
@@ -81,6 +102,13 @@ class Claim:
     counts: str = ""
     method: str = ""
     status: str = "printed"
+    table: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    without: tuple[int, ...] = ()
+    objective: str = ""
+    delta: float | None = None
+    held_out: str = ""
+    where: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.intervals and (self.mass is None or not 0 < self.mass < 1):
@@ -98,6 +126,21 @@ class Claim:
             raise LawError(
                 f"claim {self.label!r} is {self.status!r}; expected one of {', '.join(STATUSES)}. "
                 "Say where its figures come from."
+            )
+        if self.objective and self.objective not in OBJECTIVES:
+            raise LawError(
+                f"claim {self.label!r} minimises {self.objective!r}; expected one of "
+                f"{', '.join(OBJECTIVES)}. Correct the spelling, or leave it out."
+            )
+        if self.objective and not (self.runs and self.delta and self.delta > 0):
+            raise LawError(
+                f"claim {self.label!r} minimises {self.objective} with delta {self.delta!r} over "
+                f"{self.runs!r} runs; expected both above 0. State delta and runs."
+            )
+        if {"N_opt", "D_opt"} & self.names and not (self.budget and self.budget > 0):
+            raise LawError(
+                f"claim {self.label!r} has an optimum at budget {self.budget!r}; expected FLOP. "
+                "Set budget=3.8e25, say."
             )
 
     @property
@@ -191,6 +234,7 @@ def _parsed(path: str | PathLike[str]) -> tuple[str, dict[str, Any]]:
 
 REQUIRED = ("label", "reference", "values")
 TABLES = ("values", "errors", "intervals", "digits")
+TEXTS = ("columns", "where")
 
 
 def _claim(said: Mapping[str, Any], where: str) -> Claim:
@@ -204,10 +248,11 @@ def _claim(said: Mapping[str, Any], where: str) -> Claim:
                 f"{where} {problem} {', '.join(map(repr, keys))}; expected keys among "
                 f"{', '.join(known)}. Correct the spelling, or add what is missing."
             )
-    tables = {key: dict(_table(said, key, where)) for key in TABLES if key in said}
+    tables: dict[str, Any] = {key: dict(_table(said, key, where)) for key in TABLES if key in said}
+    tables |= {key: _texts(said[key], key, where) for key in TEXTS if key in said}
     values = said["values"]
     tables["digits"] = {**_quoted(values), **tables.get("digits", {})}
-    scalars = {key: _scalar(said[key], key, where) for key in said if key not in TABLES}
+    scalars = {key: _scalar(said[key], key, where) for key in said if key not in tables}
     given: dict[str, Any] = {**scalars, **tables}
     try:
         return Claim(**given)
@@ -233,8 +278,23 @@ def _table(said: Mapping[str, Any], key: str, where: str) -> Iterator[tuple[str,
             yield name, int(_number(value, at)) if key == "digits" else _number(value, at)
 
 
+def _texts(value: Any, key: str, where: str) -> dict[str, str]:
+    if not isinstance(value, Mapping) or not all(isinstance(x, str) for x in value.values()):
+        raise DataError(
+            f"{where} has {key} = {value!r:.60}; expected a table of texts by name. "
+            f'Write {key} = {{ loss = "loss_c4" }}.'
+        )
+    return dict(value)
+
+
 def _scalar(value: Any, key: str, where: str) -> Any:
-    if key in ("mass", "budget"):
+    if key == "without":
+        if not isinstance(value, list | tuple):
+            raise DataError(
+                f"{where} has without = {value!r:.60}; expected a list of rows. Write [0, 1]."
+            )
+        return tuple(int(_number(row, f"{where}, without")) for row in value)
+    if key in ("mass", "budget", "delta"):
         return _number(value, f"{where}, {key}")
     if key == "runs":
         return int(_number(value, f"{where}, {key}"))

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from bayescale.checks import AGREES, CHANCE, DISAGREES, CheckResult, rounded, untested
-from bayescale.claims import Claim, half_digit
+from bayescale.claims import AT_BUDGET, Claim, half_digit
 from bayescale.law import Law, arguments, call
 
 Span = tuple[float, float]
@@ -33,6 +33,7 @@ def coherence(claim: Claim, law: Law, others: Sequence[Claim] = ()) -> CheckResu
         *_own_intervals(claim),
         *(problem for each in same for problem in _implied(claim, law, each)),
         *_shares(claim, law),
+        *_lines(claim),
     ]
     tested = [passed for passed, _ in found]
     problems = [sentence for passed, sentence in found if not passed]
@@ -90,6 +91,25 @@ def _shares(claim: Claim, law: Law) -> Iterator[tuple[bool, str]]:
             abs(total - 1) <= slack + 1e-12,
             f"a + b = {total:g}, where compute of 6 N D makes it 1.",
         )
+
+
+def _lines(claim: Claim) -> Iterator[tuple[bool, str]]:
+    """What a printed line makes of the budget, such as D_opt = k_D C^b."""
+    for factor, optimum in (("k_N", "N_opt"), ("k_D", "D_opt")):
+        exponent = AT_BUDGET[optimum]
+        if claim.budget and {factor, exponent, optimum} <= set(claim.values):
+            corners = rounded(claim, (factor, exponent))
+            line = (corners[factor] * claim.budget ** corners[exponent]).to_numpy()
+            printed = claim.values[optimum]
+            yield (
+                _meet(
+                    (float(line.min()), float(line.max())),
+                    _around(printed, claim.rounding(optimum)),
+                ),
+                f"{factor} = {claim.values[factor]:g} and {exponent} = {claim.values[exponent]:g} "
+                f"give {optimum} = {line[0]:.3g} at {claim.budget:.3g} FLOP ({line.min():.3g} to "
+                f"{line.max():.3g} within their rounding), and not {printed:.4g}.",
+            )
 
 
 def agreement(claim: Claim, others: Iterable[Claim]) -> CheckResult:

@@ -22,7 +22,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from bayescale.claims import Claim
+from bayescale.claims import AT_BUDGET, Claim
 from bayescale.errors import LawError
 from bayescale.flops import Array
 
@@ -216,7 +216,8 @@ class Law:
             takes = set(arguments(self.optimal_params)) - {"product"}
             _within(self, "optimal_params takes", takes, known)
         for claim in self.claims:
-            _within(self, f"claim {claim.label!r} names", claim.names, known | set(self.derived))
+            sayable = {*known, *self.derived, *AT_BUDGET}
+            _within(self, f"claim {claim.label!r} names", claim.names, sayable)
         _within(self, "domain names", self.domain, set(self.inputs))
 
     def __repr__(self) -> str:
@@ -240,6 +241,15 @@ class Law:
     def coefficient_names(self) -> tuple[str, ...]:
         """The coefficients, in the order of the formula."""
         return arguments(self.formula)[len(self.inputs) :]
+
+    def claims_about(self, table: str | None = None) -> tuple[Claim, ...]:
+        """What was published about the law on a dataset.
+
+        By default that is the dataset of its first claim, with what is about none.
+        """
+        home = self.claims[0].table if self.claims else ""
+        wanted = {home, ""} if table is None else {table}
+        return tuple(claim for claim in self.claims if claim.table in wanted)
 
     def derive(self, coefficients: Mapping[str, Array]) -> dict[str, Array]:
         """Every derived quantity, from coefficients of any array kind."""

@@ -52,12 +52,12 @@ def point_fit(
     arXiv:2404.10102.
     """
     best = min(
-        (_descended(law, runs, start) for start in _starts(law, runs, random_seed)),
+        (descended(law, runs, start) for start in starts(law, runs, STARTS, random_seed)),
         key=lambda found: found[1],
     )[0]
     rng = np.random.default_rng(random_seed)
     tables = (runs.iloc[rng.integers(len(runs), size=len(runs))] for _ in range(resamples))
-    found = [_descended(law, table, best)[0] for table in tables]
+    found = [descended(law, table, best)[0] for table in tables]
     resampled = np.array(found).reshape(resamples, len(best))
     names = law.coefficient_names
     columns = {name: ("draw", np.exp(resampled[:, k])) for k, name in enumerate(names)}
@@ -65,23 +65,35 @@ def point_fit(
     return xr.Dataset(fitted), xr.Dataset(columns, {"draw": np.arange(resamples)})
 
 
-def _starts(law: Law, runs: pd.DataFrame, random_seed: int) -> Array:
+def starts(law: Law, runs: pd.DataFrame, count: int, random_seed: int) -> Array:
     """Logarithms of coefficients drawn from the prior."""
     made = structure(law, normal(law.inputs), runs)
-    prior = prior_groups(made, runs, STARTS, random_seed)["prior"]
+    prior = prior_groups(made, runs, count, random_seed)["prior"]
     return np.log(np.column_stack([prior[name].to_numpy()[0] for name in law.coefficient_names]))
 
 
-def _descended(law: Law, runs: pd.DataFrame, start: Array) -> tuple[Array, float]:
-    """Log coefficients at the minimum that a start leads to, and the loss there."""
+def residuals(law: Law, runs: pd.DataFrame, logs: Array) -> Array:
+    """Log response that a law expects less the observed one, at logarithms of its coefficients."""
     inputs = [runs[name].to_numpy() for name in law.inputs]
-    observed = np.log(runs[law.response].to_numpy())
+    with np.errstate(all="ignore"):  # a step too far is taken back
+        expected = law.formula(*inputs, *np.exp(logs))
+        off: Array = np.log(expected) - np.log(runs[law.response].to_numpy())
+    return np.nan_to_num(off, nan=1e3, posinf=1e3, neginf=-1e3)
 
-    def residuals(logs: Array) -> Array:
-        with np.errstate(all="ignore"):  # a step too far is taken back
-            expected = law.formula(*inputs, *np.exp(logs))
-            off: Array = np.log(expected) - observed
-        return np.nan_to_num(off, nan=1e3, posinf=1e3, neginf=-1e3)
 
-    found = least_squares(residuals, start, loss="huber", f_scale=HUBER, x_scale="jac")
+def descended(
+    law: Law, runs: pd.DataFrame, start: Array, delta: float = HUBER, **options: Any
+) -> tuple[Array, float]:
+    """Log coefficients at the minimum that a start leads to, and the loss there.
+
+    The options are those of `scipy.optimize.least_squares`.
+    """
+    found = least_squares(
+        lambda logs: residuals(law, runs, logs),
+        start,
+        loss="huber",
+        f_scale=delta,
+        x_scale="jac",
+        **options,
+    )
     return found.x, float(found.cost)

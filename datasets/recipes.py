@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bayescale.datasets.operations import OPERATIONS
-from bayescale.datasets.records import CARD_COSTS, Card, Recipe
+from bayescale.datasets.records import CARD_COSTS, Card, Join, Recipe
 from bayescale.datasets.unusual import UNUSUAL
 from bayescale.errors import DataError
 from bayescale.flops import Cost
@@ -52,11 +53,21 @@ def _stacked(paths: Mapping[str, Path], card: Card) -> pd.DataFrame:
     if recipe.distinct:
         table = table.drop_duplicates()
     for join in recipe.join:
-        right = _read(paths[join.file], recipe)
-        table = table.merge(
+        table = _joined(table, _read(paths[join.file], recipe), join)
+    return table
+
+
+def _joined(table: pd.DataFrame, right: pd.DataFrame, join: Join) -> pd.DataFrame:
+    """Columns of another file beside the rows that they belong to."""
+    if not join.nearest:
+        return table.merge(
             right, how="left", left_on=list(join.on), right_on=list(join.on.values())
         )
-    return table
+    ((ours, theirs),) = join.on.items()
+    apart = np.subtract.outer(table[ours].to_numpy(), join.nearest * right[theirs].to_numpy())
+    beside = right.iloc[np.abs(apart).argmin(axis=1)].set_index(table.index)
+    joined: pd.DataFrame = pd.concat([table, beside], axis=1)
+    return joined
 
 
 def _read(path: Path, recipe: Recipe) -> pd.DataFrame:

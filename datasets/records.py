@@ -74,13 +74,22 @@ class Join:
         Name of the file on the card.
     on : dict
         Column of the rows -> column of that file which has the same value.
+    nearest : float
+        Where the values are no more than nearly the same: what that file's are multiplied with
+        before the row of the nearest is taken. Zero where they are the same.
     """
 
     file: str
     on: dict[str, str]
+    nearest: float = 0.0
 
     def __post_init__(self) -> None:
         check_types(self, f"the join with {self.file!r}")
+        if self.nearest and len(self.on) != 1:
+            raise DataError(
+                f"the join with {self.file!r} takes the nearest of {len(self.on)} columns; "
+                "expected one. Name one, or leave nearest out."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,9 +23,11 @@ from collections.abc import Sequence
 import numpy as np
 import pymc as pm
 
-from bayescale.claims import Claim
 from bayescale.flops import Array
 from bayescale.law import Law, Prior, Units
+from bayescale.models import chinchilla_claims
+from bayescale.models.gemstones_claims import GEMSTONES
+from bayescale.models.loss_to_loss_claims import ADDITIVE
 
 
 def loss(
@@ -85,85 +87,6 @@ PRIORS = {
     "beta": EXPONENT,
 }
 
-# Compute of Gopher, at which Hoffmann et al. compare.
-GOPHER = 5.76e23
-REPLICATION = "Besiroglu et al. (2024), arXiv:2404.10102"
-CLAIMS = (
-    Claim(
-        label="Hoffmann et al., rounded",
-        values={"A": 406.4, "B": 410.7, "E": 1.69, "alpha": 0.34, "beta": 0.28},
-        budget=GOPHER,
-        method="approach 3",
-        reference="Hoffmann et al. (2022), arXiv:2203.15556, eq. 10",
-    ),
-    Claim(
-        label="Hoffmann et al., typeset source",
-        values={"A": 406.4, "B": 410.7, "E": 1.6934, "alpha": 0.33917, "beta": 0.28491},
-        budget=GOPHER,
-        method="approach 3",
-        status="recomputed",
-        reference="arXiv:2203.15556, read by the code of arXiv:2404.10102",
-    ),
-    Claim(
-        label="Hoffmann et al., approach 1",
-        method="approach 1",
-        values={"a": 0.50, "b": 0.50},
-        digits={"a": 2, "b": 2},
-        intervals={"a": (0.488, 0.502), "b": (0.501, 0.512)},
-        mass=0.8,
-        reference="arXiv:2203.15556, table 2",
-    ),
-    Claim(
-        label="Hoffmann et al., approach 2",
-        method="approach 2",
-        values={"a": 0.49, "b": 0.51},
-        intervals={"a": (0.462, 0.534), "b": (0.483, 0.529)},
-        mass=0.8,
-        reference="arXiv:2203.15556, table 2",
-    ),
-    Claim(
-        label="Hoffmann et al., approach 3",
-        method="approach 3",
-        values={"a": 0.46, "b": 0.54},
-        intervals={"a": (0.454, 0.455), "b": (0.542, 0.543)},
-        mass=0.8,
-        reference="arXiv:2203.15556, table 2",
-    ),
-    Claim(
-        label="de Vries",
-        values={"A": 406.4, "B": 410.7, "E": 1.69, "alpha": 0.336, "beta": 0.283},
-        reference="correction used by Sardana et al. (2024), arXiv:2401.00448",
-    ),
-    Claim(
-        label="Besiroglu et al.",
-        values={"A": 482.01, "B": 2085.43, "E": 1.8172, "alpha": 0.3478, "beta": 0.3658},
-        errors={
-            "A": 124.52,
-            "B": 1293.28,
-            "E": 0.0257,
-            "alpha": 0.0154,
-            "beta": 0.0206,
-            "a": 0.020,
-        },
-        intervals={
-            "A": (285, 744),
-            "B": (1042, 5810),
-            "E": (1.769, 1.871),
-            "alpha": (0.317, 0.373),
-            "beta": (0.331, 0.415),
-        },
-        mass=0.95,
-        runs=240,
-        budget=GOPHER,
-        reference=f"{REPLICATION}, and its notebook for the errors (4,000 resamples)",
-    ),
-    Claim(
-        label="Muennighoff et al., C4",
-        values={"A": 520.8, "B": 1487.7, "E": 1.8691, "alpha": 0.35266, "beta": 0.35266},
-        reference="code of Muennighoff et al. (2023), arXiv:2305.16264",
-    ),
-)
-
 CHINCHILLA = Law(
     name="chinchilla",
     title="Chinchilla: loss from parameters and tokens, additive",
@@ -176,7 +99,7 @@ CHINCHILLA = Law(
     # Back-tests of 22 public studies: studies/extrapolation.
     tau=Prior(pm.LogNormal, mu=np.log(0.0309), sigma=0.70),
     split_tau=Prior(pm.LogNormal, mu=np.log(0.171), sigma=0.61),
-    claims=CLAIMS,
+    claims=(*chinchilla_claims.RUNS, *chinchilla_claims.CONVENTIONS, *GEMSTONES, *ADDITIVE),
     domain={"params": (7e7, 1.6e10), "tokens": (5e9, 5e11)},
     reference="Hoffmann et al. (2022), arXiv:2203.15556, eq. 10",
 )

@@ -17,9 +17,10 @@ single-variable laws are not those of the joint fit.
 
 It has no irreducible loss, so it is too optimistic far beyond the runs, and it needs small data as
 well as small models. ``kaplan_floor`` is the same with an irreducible loss :math:`E` added to it;
-``share`` then has a third part for it, the other two being those of the bracket. Nobody published
-coefficients of that. :mod:`bayescale.models.coupled` contains both (:math:`\kappa = \alpha_D`; and
-:math:`E = 0` without a floor).
+``share`` then has a third part for it, the other two being those of the bracket. Brandfonbrener et
+al. (2024), arXiv:2411.12925, published coefficients of that.
+:mod:`bayescale.models.coupled` contains both (:math:`\kappa = \alpha_D`; and :math:`E = 0` without
+a floor).
 """
 
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ from bayescale.claims import Claim
 from bayescale.flops import Array
 from bayescale.law import Law, Prior, Units
 from bayescale.models import chinchilla, coupled
+from bayescale.models.loss_to_loss_claims import NESTED
 
 
 def loss(
@@ -154,6 +156,7 @@ KAPLAN_FLOOR = Law(
     coefficients=floored_coefficients,
     derived={"a": params_exponent, "data_exponent": data_exponent},
     optimal_params=optimal_params,
+    claims=NESTED,
     domain=chinchilla.CHINCHILLA.domain,
     reference="Kaplan et al. (2020), arXiv:2001.08361, eq. 1.5, with a floor added",
 )

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -23,6 +24,20 @@ def chinchilla_runs() -> pd.DataFrame:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BAYESCALE_DATA", str(folder))
         return datasets.load("chinchilla")
+
+
+@pytest.fixture
+def public_table(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], pd.DataFrame]:
+    """Public tables by name, from here on also for the package; skips where one is not at hand."""
+    folder = os.environ.get("BAYESCALE_DATA") or Path(__file__).parents[2] / "shared" / "data"
+
+    def loaded(name: str) -> pd.DataFrame:
+        if not all(Path(folder, file.path).is_file() for file in datasets.card(name).files):
+            pytest.skip(f"needs the table {name}: set BAYESCALE_DATA to a directory that has it")
+        monkeypatch.setenv("BAYESCALE_DATA", str(folder))
+        return datasets.load(name)
+
+    return loaded
 
 
 @pytest.fixture(scope="session")

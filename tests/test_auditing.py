@@ -12,12 +12,14 @@ import xarray as xr
 import bayescale as bs
 from bayescale import checks
 from bayescale.auditing import Audit, audit
+from bayescale.beyond import held_out
 from bayescale.claims import Claim
 from bayescale.coherence import agreement, coherence
 from bayescale.driving import drivers
 from bayescale.errors import DataError
 from bayescale.fitting import Fit, fit
 from bayescale.likelihood import normal
+from bayescale.pointfit import descended
 
 LAW = bs.models.CHINCHILLA
 TRUTH = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}
@@ -140,6 +142,16 @@ def test_rounding_is_given_the_benefit_of_the_doubt(grid: Fit) -> None:
         ),
         ({"values": {"alpha": 0.34, "beta": 0.28, "a": 0.55}}, "disagrees", "give a = 0.4516"),
         ({"values": {"alpha": 0.34, "beta": 0.28, "a": 0.45}}, "agrees", "1 comparisons"),
+        (
+            {"values": {"b": 0.53, "k_D": 0.29, "D_opt": 1.655e13}, "budget": 3.8e25},
+            "disagrees",
+            "give D_opt = 1.05e+13 at 3.8e+25 FLOP",
+        ),
+        (
+            {"values": {"b": 0.537, "k_D": 0.299, "D_opt": 1.655e13}, "budget": 3.8e25},
+            "agrees",
+            "1 comparisons",
+        ),
         ({"values": {"alpha": 0.34}}, "not testable", "nothing twice"),
     ],
 )
@@ -149,6 +161,72 @@ def test_numbers_that_contradict_one_another(
     result = coherence(claim(**changes), LAW)
     assert result.outcome == outcome
     assert words in result.sentence
+
+
+@pytest.mark.parametrize(("factor", "outcome"), [(1.0, "agrees"), (2.0, "disagrees")])
+def test_an_optimum_can_be_claimed_without_a_law(grid: Fit, factor: float, outcome: str) -> None:
+    """Of 49 runs N_opt is known to a few percent within them."""
+    best = float(LAW.optimal_params(1e22 / 6, **{k: v for k, v in TRUTH.items() if k != "E"}))  # type: ignore[misc]
+    values = {"N_opt": factor * best, "D_opt": 1e22 / 6 / (factor * best)}
+    stated = claim(values=values, budget=1e22)
+    result = checks.at_budget(stated, grid)
+    assert result.outcome == outcome, result
+    assert result.numbers["D_opt"]["claimed"] == values["D_opt"]
+    assert "D_opt at 1e+22 FLOP" in result.sentence
+    verdict = audit(stated, grid, law=LAW, random_seed=1, draws=500)["me"].verdict
+    assert verdict == (("consistent",) if outcome == "agrees" else ("inconsistent",))
+
+
+def test_held_out_runs_of_the_truth_agree(grid: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One in a hundred may disagree: of a hundred, six or more do once in 2,000 times."""
+    disagreed = 0
+    for seed in range(100):
+        runs = runs_of(np.geomspace(2e10, 5e10, 4), np.geomspace(4e11, 1e12, 4), seed=seed)
+        monkeypatch.setattr(bs.datasets, "load", lambda *_, runs=runs, **__: runs)
+        disagreed += held_out(claim(held_out="larger"), grid).outcome == checks.DISAGREES
+    assert disagreed < 6
+
+
+def test_held_out_runs_below_the_law_disagree(grid: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = runs_of(np.geomspace(2e10, 5e10, 4), np.geomspace(4e11, 1e12, 4), seed=1)
+    lower = runs.assign(loss=3.0, bits=runs["loss"] / 1.03, corpus="code")
+    asked = []
+
+    def load(name: str, **kept: str) -> pd.DataFrame:
+        asked.append((name, kept))
+        return lower
+
+    monkeypatch.setattr(bs.datasets, "load", load)
+    said = claim(held_out="larger", where={"corpus": "code"}, columns={"loss": "bits"})
+    result = held_out(said, grid)
+    assert asked == [("larger", {"corpus": "code"})]
+    assert result.outcome == checks.DISAGREES
+    # A mean of four runs that scatter by half a percent.
+    assert result.numbers["percent"] == pytest.approx(3.0, abs=3 * 100 * NOISE / 2)
+    assert "for the 4 runs held out the claimed law is" in result.sentence.lower()
+    assert result.numbers["inside_without_drift"] < result.numbers["inside"]
+    audited = audit(said, grid, law=LAW, random_seed=1, draws=500)["me"]
+    assert audited.verdict == ("inconsistent",)
+    assert audited.reasons[0].startswith("held-out runs: ")
+
+
+def test_held_out_runs_that_cannot_be_had_are_no_test(grid: Fit) -> None:
+    result = held_out(claim(held_out="nowhere"), grid)
+    assert result.outcome == checks.UNTESTED
+    assert "no table is called 'nowhere'" in result.sentence
+    assert held_out(claim(), grid).outcome == checks.UNTESTED
+
+
+def test_a_claim_that_its_own_method_does_not_give_is_incoherent(grid: Fit) -> None:
+    best, _ = descended(LAW, grid.runs, np.log([TRUTH[k] for k in LAW.coefficient_names]), 1e-3)
+    values = dict(zip(LAW.coefficient_names, np.exp(best).tolist(), strict=True))
+    how = {"objective": "huber", "delta": 1e-3, "runs": len(grid.runs)}
+    off = values | {"beta": 1.02 * values["beta"], "B": values["B"] * 1.02**25}
+    claims = (claim(label="there", values=values, **how), claim(label="off", values=off, **how))
+    found = audit(claims, grid, law=LAW, random_seed=1, draws=500)
+    assert "incoherent" not in found["there"].verdict
+    assert "incoherent" in found["off"].verdict
+    assert any(reason.startswith("own objective: ") for reason in found["off"].reasons)
 
 
 def test_hoffmann_s_third_interval_holds_neither_of_its_exponents() -> None:

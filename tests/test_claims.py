@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bayescale.claims import Claim, read_claims
+from bayescale.datasets import card
 from bayescale.errors import DataError, LawError
 from bayescale.models import LAWS
 
@@ -55,6 +56,13 @@ def test_claims_come_from_a_mapping_or_a_file(tmp_path: Path) -> None:
         mass = 0.8
         runs = 400
         status = "remembered"
+        table = "chinchilla"
+        columns = { params = "params_tied" }
+        without = [0, 4]
+        objective = "huber"
+        delta = 1e-3
+        held_out = "loss_to_loss_extrapolation"
+        where = { corpus = "starcoder" }
         [[claims]]
         label = "two"
         reference = "table 3"
@@ -71,6 +79,13 @@ def test_claims_come_from_a_mapping_or_a_file(tmp_path: Path) -> None:
         runs=400,
         status="remembered",
         digits={"a": 2},
+        table="chinchilla",
+        columns={"params": "params_tied"},
+        without=(0, 4),
+        objective="huber",
+        delta=1e-3,
+        held_out="loss_to_loss_extrapolation",
+        where={"corpus": "starcoder"},
     )
     assert two.label == "two"
     assert read_claims(SAID) == (claim(),)
@@ -91,6 +106,13 @@ def test_claims_come_from_a_mapping_or_a_file(tmp_path: Path) -> None:
         (SAID | {"status": "guessed"}, "is 'guessed'; expected one of printed"),
         (SAID | {"label": 3}, "has label = 3; expected text"),
         (SAID | {"runs": "many"}, "runs is 'many'"),
+        (SAID | {"columns": {"loss": 3}}, "has columns = .*; expected a table of texts"),
+        (SAID | {"where": "starcoder"}, "has where = 'starcoder'; expected a table of texts"),
+        (SAID | {"without": 5}, "has without = 5; expected a list of rows"),
+        (SAID | {"objective": "least squares"}, "minimises 'least squares'; expected one of huber"),
+        (SAID | {"objective": "huber", "delta": 1e-3}, "over None runs; expected both above 0"),
+        (SAID | {"objective": "huber", "runs": 9}, "with delta None over 9 runs"),
+        (SAID | {"values": {"N_opt": 1e9}}, "an optimum at budget None; expected FLOP"),
         ({"claims": []}, "expected a list of tables"),
         ({"claims": [SAID, {}]}, "claim 2 lacks"),
     ],
@@ -115,6 +137,22 @@ def test_bad_files_are_refused(tmp_path: Path, content: bytes | None, message: s
 def test_a_claim_checks_itself() -> None:
     with pytest.raises(LawError, match="mass None"):
         claim(intervals={"alpha": (0.1, 0.2)})
+
+
+def test_claims_are_about_tables_and_columns_that_there_are() -> None:
+    for law in LAWS.values():
+        for each in law.claims:
+            if each.table:
+                assert set(each.columns.values()) <= set(card(each.table).columns), each.label
+            if each.held_out:
+                assert set(each.where) <= set(card(each.held_out).columns), each.label
+
+
+def test_the_claims_of_a_law_are_chosen_by_what_they_are_about() -> None:
+    law = LAWS["chinchilla"]
+    assert {each.table for each in law.claims_about()} == {"chinchilla", ""}
+    assert [each.table for each in law.claims_about("gemstones_hot")] == ["gemstones_hot"]
+    assert LAWS["power_law"].claims_about() == law.claims_about("nothing") == ()
 
 
 def test_labels_tell_the_claims_of_a_law_apart() -> None:

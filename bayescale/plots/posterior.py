@@ -44,8 +44,9 @@ def plot_pair(
     x, y : str
         Coefficients or derived quantities.
     claims : bool or sequence of Claim
-        The law's own, none, or those of another law, for example ``CHINCHILLA.claims``. Those
-        that give both quantities are drawn, with a bar where an error or interval was printed.
+        Those of `Law.claims_about`, none, or those of another law, for example
+        ``CHINCHILLA.claims_about()``. Those that give both quantities are drawn, with a bar where
+        an error or interval was printed.
     ax : Axes, optional
         The current ones by default.
 
@@ -66,7 +67,7 @@ def plot_pair(
     ax = plt.gca() if ax is None else ax
     for name, horizontal, vertical, color in _clouds(fit, x, y):
         _draw_cloud(ax, horizontal, vertical, color, name)
-    chosen = fit.law.claims if claims is True else claims or ()
+    chosen = fit.law.claims_about() if claims is True else claims or ()
     told = [claim for claim in chosen if {x, y} <= set(claim.values)]
     for claim, color, marker in zip(told, cycle(CATEGORIES[1:]), cycle(MARKERS[1:]), strict=False):
         _draw_claim(ax, claim, x, y, color, marker)

@@ -81,6 +81,26 @@ def test_repeated_rows_are_dropped(tmp_path: Path) -> None:
     }
 
 
+def test_rows_are_joined_with_the_nearest_number(tmp_path: Path) -> None:
+    (tmp_path / "runs.csv").write_text("params,loss\n9.9e6,3\n2.1e6,2\n1.8e6,1\n")
+    (tmp_path / "sizes.csv").write_text("millions,depth\n2,12\n10,24\n")
+    join = Join(file="sizes", on={"params": "millions"}, nearest=1e6)
+    described = toy(
+        files=(File(**FILE), File(**FILE | {"name": "sizes", "path": "toy/sizes.csv"})),
+        columns=dict.fromkeys(["params", "depth", "loss"], "."),
+        recipe=Recipe(join=(join,)),
+    )
+    paths = {name: tmp_path / f"{name}.csv" for name in ("runs", "sizes")}
+    made = standard_table(paths, described).to_dict("list")
+    assert made == {
+        "params": [9.9e6, 2.1e6, 1.8e6],
+        "depth": [24.0, 12.0, 12.0],
+        "loss": [3.0, 2.0, 1.0],
+    }
+    with pytest.raises(DataError, match="takes the nearest of 2 columns; expected one"):
+        Join(file="sizes", on={"params": "millions", "loss": "depth"}, nearest=1e6)
+
+
 def test_columns_become_rows(tmp_path: Path) -> None:
     made = table(
         tmp_path,
