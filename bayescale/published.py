@@ -11,10 +11,10 @@ import pandas as pd
 
 from bayescale import datasets
 from bayescale.auditing import UNTESTABLE, Audit, ClaimAudit, audit
+from bayescale.choices import with_column, without_rows
 from bayescale.claims import Claim
 from bayescale.errors import BayescaleError, DataError
 from bayescale.law import Law
-from bayescale.specifications import with_column, without_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class Group:
     def runs(self) -> pd.DataFrame:
         """The runs that they are about."""
         first = self.claims[0]
-        runs = without_rows(datasets.load(first.table), rows=first.without)
+        runs: pd.DataFrame = without_rows(datasets.load(first.table), rows=first.without)
         for name, column in first.columns.items():
             runs = with_column(runs, name=name, column=column)
         return runs.reset_index(drop=True)
@@ -134,12 +134,12 @@ def audit_published(
 
 
 def _audited(group: Group, random_seed: int, options: dict[str, Any]) -> Audit:
-    named = {"dataset": group.claims[0].table, "title": group.title}
+    dataset, title = group.claims[0].table, group.title
     try:
-        how = {**named, "random_seed": random_seed, **options}
+        how = {"dataset": dataset, "title": title, "random_seed": random_seed, **options}
         return audit(group.claims, group.runs(), law=group.law, **how)
     # What one dataset or fit lacks stops no other.
     except BayescaleError as error:
         why = (f"The claim could not be held against its runs: {error}",)
         untold = tuple(ClaimAudit(claim, (UNTESTABLE,), why, {}) for claim in group.claims)
-        return Audit(group.law, {}, untold, **named)
+        return Audit(group.law, {}, untold, title, dataset)
