@@ -34,6 +34,12 @@ best = json.loads(shell("optimum", "tiny.zarr", "--flops", "1e22", "--json"))
 assert best["budgets"][0]["N_opt"]["lower"] < best["budgets"][0]["N_opt"]["upper"], best
 print("fit and optimum on a tiny table: good")
 
+shell("report", "tiny.zarr", "--out", "tiny.html")
+page = Path("tiny.html").read_text()
+assert page.startswith("<!doctype html>"), page[:100]
+assert page.count("<svg") >= 8, page.count("<svg")
+print("report of a saved fit: good")
+
 listed = json.loads(shell("datasets", "--json"))
 assert [entry["name"] for entry in listed] == datasets.catalogue()["name"].tolist()
 for entry in listed:

@@ -10,18 +10,21 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import xarray as xr
 
 from bayescale import checks
 from bayescale.beyond import held_out
 from bayescale.checks import AGREES, DISAGREES, CheckResult
-from bayescale.claims import AT_BUDGET, Claim, Source, read_claims
+from bayescale.claims import AT_BUDGET, Claim, Source, budget_of, read_claims
 from bayescale.clusters import FOUND
 from bayescale.coherence import agreement, coherence
+from bayescale.driving import TOP, drivers
 from bayescale.errors import DataError
 from bayescale.identification import IDENTIFIED, identification
 from bayescale.law import Law, arguments
 from bayescale.likelihood import LikelihoodFactory, student_t
 from bayescale.objectives import own_objective
+from bayescale.sensitive import sensitivity, specifications_of
 
 if TYPE_CHECKING:
     from bayescale.fitting import Fit
@@ -85,6 +88,8 @@ class Audit:
         What the claims were held against: by ``default``, and with ``one scale``.
     claims : tuple of ClaimAudit
         In the order of the claims.
+    multiverse : Dataset, optional
+        The same law under other choices, if it was asked for.
     title, dataset : str
         What it is called, and the dataset behind it, where that is known.
     """
@@ -92,6 +97,7 @@ class Audit:
     law: Law
     fits: Mapping[str, "Fit"]
     claims: tuple[ClaimAudit, ...]
+    multiverse: xr.Dataset | None = None
     title: str = ""
     dataset: str = ""
 
@@ -117,6 +123,15 @@ class Audit:
         }
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim")
 
+    @property
+    def budget(self) -> float | None:
+        """The largest compute that a claim was made for; None where no claim names any."""
+        return budget_of(each.claim for each in self.claims)
+
+    def influence(self, flops: float | None = None, *, top: int | None = TOP) -> pd.DataFrame:
+        """Runs that move N_opt most when left out, at the claims' `budget`; `drivers`."""
+        return drivers(self.fits[DEFAULT], flops or self.budget, top=top)
+
     def __repr__(self) -> str:
         return "\n\n".join(map(repr, self.claims))
 
@@ -128,6 +143,7 @@ def audit(
     law: Law,
     likelihood: LikelihoodFactory | None = None,
     clusters: str | None = FOUND,
+    multiverse: bool | xr.Dataset | None = None,
     dataset: str = "",
     title: str = "",
     random_seed: int = 0,
@@ -149,6 +165,9 @@ def audit(
     likelihood, clusters, random_seed, **options
         As for `fit`. The runs are fitted once more with Student-t scatter of one scale and every
         run on its own, as the usual analysis has them: widths are judged by both.
+    multiverse : bool or Dataset, optional
+        What `bayescale.multiverse` found, or True to vary the usual choices, which takes minutes:
+        says which verdicts hang on a choice, and changes none.
 
     Returns
     -------
@@ -174,9 +193,10 @@ def audit(
         ours = fit(law, runs, likelihood=likelihood, clusters=clusters, **how)
     alike = fit(law, ours.runs, likelihood=student_t, clusters=None, **how)
     fits = {DEFAULT: ours, ONE_SCALE: alike}
+    varied = specifications_of(multiverse, ours, listed, random_seed)
     known = identified(ours)
-    audited = tuple(_audited(each, fits, listed, known) for each in listed)
-    return Audit(law, fits, audited, title, dataset)
+    audited = tuple(_audited(each, fits, listed, known, varied) for each in listed)
+    return Audit(law, fits, audited, varied, title, dataset)
 
 
 def _listed(
@@ -214,7 +234,11 @@ def identified(fit: "Fit") -> frozenset[str]:
 
 
 def _audited(
-    claim: Claim, fits: Mapping[str, "Fit"], every: Sequence[Claim], known: frozenset[str]
+    claim: Claim,
+    fits: Mapping[str, "Fit"],
+    every: Sequence[Claim],
+    known: frozenset[str],
+    varied: xr.Dataset | None,
 ) -> ClaimAudit:
     ours = fits[DEFAULT]
     others = (*every, *(each for each in ours.law.claims if each not in every))
@@ -229,6 +253,7 @@ def _audited(
         coherence(claim, ours.law, others),
         own_objective(claim, ours),
         agreement(claim, others),
+        *(() if varied is None else (sensitivity(claim, ours, varied, known),)),
     )
     results = {result.name: result for result in found}
     vague = sorted(_said(claim, ours.law) - known)
@@ -278,6 +303,7 @@ def _verdict(
 def _reasons(
     verdict: tuple[str, ...], results: Mapping[str, CheckResult], vague: Sequence[str], fit: "Fit"
 ) -> tuple[str, ...]:
+    hangs = (results := dict(results)).pop("sensitivity", None)
     reasons = [f"{name}: {r.sentence}" for name, r in results.items() if r.outcome == DISAGREES]
     if REFUSED in verdict:
         reasons = [*fit.verdict.reasons, *(r for r in reasons if r.startswith(INWARD))]
@@ -285,4 +311,6 @@ def _reasons(
         reasons.append(f"The runs do not identify {', '.join(vague)}.")
     if not reasons:
         reasons = [f"{name}: {r.sentence}" for name, r in results.items() if r.outcome == AGREES]
+    if hangs is not None and hangs.outcome == DISAGREES and REFUSED not in verdict:
+        reasons.append(f"{hangs.name}: {hangs.sentence}")
     return tuple(reasons)

@@ -61,7 +61,7 @@ def held_out(claim: Claim, fit: "Fit") -> CheckResult:
 def held_out_runs(claim: Claim) -> pd.DataFrame:
     """Runs that a claim names as held out, in the columns it is about."""
     from bayescale import datasets
-    from bayescale.specifications import with_column
+    from bayescale.choices import with_column
 
     runs = datasets.load(claim.held_out, **claim.where)
     for name, column in claim.columns.items():

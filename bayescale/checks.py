@@ -17,6 +17,7 @@ from bayescale.claims import Claim
 from bayescale.clusterwise import log_cluster_density
 from bayescale.diagnosis import honesty
 from bayescale.draws import SAMPLE_DIMS, expected_response, quantities, scattered
+from bayescale.driving import largest_budget
 from bayescale.flops import SIX_ND, Array
 from bayescale.influence import cases_by, resampled
 from bayescale.prediction import log_likelihood, scatter_at_runs
@@ -181,8 +182,7 @@ def at_budget(claim: Claim, fit: "Fit", flops: float | None = None) -> CheckResu
         return untested(name, "The runs are grouped.")
     if stated and claim.budget:
         return stated_optimum(claim, fit, claim.budget)
-    largest = float(SIX_ND.flops(fit.runs["params"], fit.runs["tokens"]).max())
-    budget = flops or claim.budget or largest
+    budget = flops or claim.budget or largest_budget(fit)
     draws = xr.ufuncs.log(fit.optimum(budget)["N_opt"].isel(budget=0))
     middle, own = float(draws.mean()), honest_sd(fit, draws)
     value, low, high = (float(np.log(x)) for x in optimum_range(claim, fit, budget))

@@ -16,7 +16,7 @@ numbers are from what was found is judged by their last digit.
 import math
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal, InvalidOperation
 from os import PathLike
@@ -170,6 +170,11 @@ class Claim:
         if name in self.digits:
             return 0.5 * 10.0 ** -self.digits[name]
         return half_digit(self.values[name])
+
+
+def budget_of(claims: Iterable[Claim]) -> float | None:
+    """The largest compute in FLOP that a claim was made for; None where none names any."""
+    return max((each.budget for each in claims if each.budget), default=None)
 
 
 def half_digit(number: float) -> float:

@@ -1,4 +1,4 @@
-"""The shell: fit, optimum, laws, datasets.
+"""The shell: fit, optimum, report, audit, laws, datasets.
 
 Answers go to standard output, as tables or with ``--json`` for machines; progress, warnings and
 complaints go to standard error. Exit status: 0 good, 1 the user's or the table's fault, 3 fitted
@@ -8,25 +8,34 @@ Nothing here loads PyMC before a command needs it.
 """
 
 import json
-import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bayescale.cli_reports import audit, report
 from bayescale.errors import BayescaleError, DataError
+from bayescale.shell import (
+    DEFAULT_TABLE,
+    FAULT,
+    GOOD,
+    Budgets,
+    Chains,
+    Columns,
+    Draws,
+    Json,
+    Seed,
+    Table,
+    columns_named,
+    showing,
+    status_of,
+    table_of,
+)
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from bayescale.fitting import Fit
     from bayescale.law import Law
-
-GOOD, FAULT, UNTRUSTED = 0, 1, 3
-DEFAULT_TABLE = "pocket"
 
 app = typer.Typer(
     name="bayescale",
@@ -35,11 +44,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
-Budgets = Annotated[
-    list[float] | None, typer.Option("--flops", help="Compute budget in FLOP; may be repeated.")
-]
 
 
 def main() -> None:
@@ -84,25 +88,20 @@ def _options(
 
 @app.command()
 def fit(
-    table: Annotated[
-        str, typer.Argument(help="A file of runs (CSV, TSV, JSON, Parquet) or a dataset's name.")
-    ] = DEFAULT_TABLE,
+    table: Table = DEFAULT_TABLE,
     law: Annotated[str, typer.Option(help="Which law; see bayescale laws.")] = "coupled",
     likelihood: Annotated[
         str | None, typer.Option(help="variance_function, student_t or normal.")
     ] = None,
-    columns: Annotated[
-        list[str] | None,
-        typer.Option("--column", help="Name a column: params='Model Size'. May be repeated."),
-    ] = None,
+    columns: Columns = None,
     by: Annotated[str | None, typer.Option(help="Column that groups the runs.")] = None,
     pool: Annotated[
         str | None, typer.Option(help="With --by: shared, separate or partial.")
     ] = None,
     flops: Budgets = None,
-    draws: Annotated[int, typer.Option(help="Draws a chain.")] = 1000,
-    chains: Annotated[int, typer.Option(help="Chains.")] = 4,
-    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    draws: Draws = 1000,
+    chains: Chains = 4,
+    seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Save the fit: .zarr or .nc.")] = None,
     as_json: Json = False,
 ) -> int:
@@ -118,8 +117,8 @@ def fit(
         storage.check_target(out)
     if flops:
         _check_budgets(chosen, flops, as_json)
-    runs = _runs(table, _named(columns or []), chosen.inputs, chosen.response)
-    with _progress(chains) as progress:
+    runs = table_of(table, columns_named(columns or []), chosen.inputs, chosen.response)
+    with showing(chains) as progress:
         fitted = fitting.fit(
             chosen,
             runs,
@@ -134,7 +133,7 @@ def fit(
     if out is not None:
         fitted.save(out)
     _print(fitted, table, flops, as_json)
-    return _status(fitted)
+    return status_of(fitted)
 
 
 @app.command()
@@ -158,7 +157,11 @@ def optimum(
         print(json.dumps(printing.optimum_json(fitted, found), allow_nan=False))
     else:
         printing.print_optimum(fitted, found)
-    return _status(fitted)
+    return status_of(fitted)
+
+
+app.command()(report)
+app.command()(audit)
 
 
 @app.command()
@@ -203,59 +206,6 @@ def _check_budgets(law: "Law", flops: list[float], as_json: bool) -> None:
     checked_budgets(law, flops)
 
 
-def _named(pairs: list[str]) -> dict[str, str]:
-    named: dict[str, str] = {}
-    for pair in pairs:
-        ours, equals, theirs = pair.partition("=")
-        if not (ours and equals and theirs) or ours in named:
-            raise DataError(
-                f"--column got {pair!r}{' again' * (ours in named)}; expected OURS=THEIRS once a "
-                "column, for example params='Model Size'. Write it with one equals sign and a "
-                "name on either side."
-            )
-        named[ours] = theirs
-    return named
-
-
-def _runs(
-    table: str, columns: dict[str, str], inputs: tuple[str, ...], response: str
-) -> "pd.DataFrame":
-    """Read a file of that name; without one, the dataset of that name."""
-    from bayescale import datasets as registry
-    from bayescale.runs import read_runs
-
-    # os.path takes any text for a path; Path.exists does not.
-    is_file = os.path.exists(table) or Path(table).suffix or len(Path(table).parts) > 1
-    source: Any = table if is_file else registry.load(table)
-    return read_runs(source, columns=columns, inputs=inputs, response=response)
-
-
-@contextmanager
-def _progress(chains: int) -> Iterator[Callable[[list[Any]], None]]:
-    """Show on standard error how far the chains are."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task("compiling", total=None)
-
-        def update(states: list[Any]) -> None:
-            diverging = sum(state.divergences for state in states)
-            said = f"sampling {chains} chains" + (f", {diverging} divergences" if diverging else "")
-            bar.update(
-                task,
-                description=said,
-                total=sum(state.total_draws for state in states),
-                completed=sum(state.finished_draws for state in states),
-            )
-
-        yield update
-
-
 def _print(fitted: "Fit", table: str, flops: list[float] | None, as_json: bool) -> None:
     from bayescale import printing
 
@@ -263,10 +213,3 @@ def _print(fitted: "Fit", table: str, flops: list[float] | None, as_json: bool) 
         print(json.dumps(printing.fit_json(fitted, table), allow_nan=False))
     else:
         printing.print_fit(fitted, table, flops)
-
-
-def _status(fitted: "Fit") -> int:
-    if fitted.verdict.trusted:
-        return GOOD
-    print(f"bayescale: {' '.join(str(fitted.verdict).split())}", file=sys.stderr)
-    return UNTRUSTED

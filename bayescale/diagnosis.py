@@ -206,7 +206,8 @@ def summary_table(draws: xr.Dataset, log_likelihood: xr.DataArray) -> pd.DataFra
     """Mean, sd, interval, honesty and convergence of quantities, a row each.
 
     ``honest_lb`` and ``honest_ub`` are the interval stretched about the mean by the honesty ratio
-    where that is flagged, and the interval itself elsewhere.
+    where that is flagged, and the interval itself elsewhere. What is positive is stretched on the
+    logarithm, so that it stays positive.
     """
     import arviz_stats
 
@@ -219,14 +220,24 @@ def summary_table(draws: xr.Dataset, log_likelihood: xr.DataArray) -> pd.DataFra
     ]
     lower, upper = interval_names()
     stretch = table["honesty"].where(table["honesty"] > HONEST, 1.0)
-    table["honest_lb"] = table["mean"] + stretch * (table[lower] - table["mean"])
-    table["honest_ub"] = table["mean"] + stretch * (table[upper] - table["mean"])
+    positive = _positive(draws)
+    for end, name in ((lower, "honest_lb"), (upper, "honest_ub")):
+        plain = table["mean"] + stretch * (table[end] - table["mean"])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            raised = table["mean"] * (table[end] / table["mean"]) ** stretch
+        table[name] = np.where(stretch == 1, table[end], np.where(positive, raised, plain))
     return table[
         [
             *("mean", "sd", lower, upper, "honesty", "honest_lb", "honest_ub"),
             *("ess_bulk", "ess_tail", "r_hat"),
         ]
     ]
+
+
+def _positive(draws: xr.Dataset) -> list[bool]:
+    """Whether a quantity is positive in every draw, in the order of the table's rows."""
+    least = draws.min(SAMPLE_DIMS)
+    return [bool(value > 0) for name in draws for value in np.atleast_1d(least[name]).ravel()]
 
 
 def _labelled(draws: xr.Dataset) -> xr.Dataset:

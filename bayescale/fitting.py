@@ -398,8 +398,9 @@ def _finish(fitted: Fit, doubts: list[str], total: float, seconds: Mapping[str, 
     influential = diagnosis.runs_above(fitted.loo, fitted.loo.attrs["good_k"])
     if influential:
         doubts.append(
-            f"runs {', '.join(map(str, influential))} are influential (Pareto k above "
-            f"{fitted.loo.attrs['good_k']:.2f}): elpd_loo is approximate. Look at these runs."
+            f"{'run' if len(influential) == 1 else 'runs'} {', '.join(map(str, influential))} with "
+            f"Pareto k above {fitted.loo.attrs['good_k']:.2f}: influential, so that elpd_loo is "
+            "approximate. Look there."
         )
     tree = fitted.tree.copy()
     tree.attrs |= {

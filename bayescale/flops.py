@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+import numpy as np
+
 from bayescale.errors import LawError
 
 PF_DAY = 8.64e19
@@ -105,6 +107,25 @@ def transformer(*, vocab: float = 0, context: float = 0, aspect: float = 64.0) -
     return Cost(
         name=f"transformer(vocab={vocab:g}, context={context:g}, aspect={aspect:g})",
         per_token=per_token,
+    )
+
+
+def counted(runs: Any) -> Cost:
+    """Cost that the flops of a table of runs follow: a power of params for every token.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        With ``params``, ``tokens`` and ``flops``. The power is that of least squares on the
+        logarithms, and 1 where there is one size only.
+    """
+    sizes, each = np.log(runs["params"]), np.log(runs["flops"] / runs["tokens"])
+    moved = sizes - sizes.mean()
+    spread = float((moved**2).sum())
+    power = float((moved * each).sum()) / spread if spread > 0 else 1.0
+    factor = float(np.exp((each - power * sizes).mean()))
+    return Cost(
+        name=f"{factor:.3g} N^{power:.3g} D", per_token=lambda params: factor * params**power
     )
 
 

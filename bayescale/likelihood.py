@@ -6,8 +6,8 @@ numpy, xarray and PyTensor, so the model, the pointwise log likelihood and the d
 all come from the one place.
 
 `student_t`, `normal` and `variance_function` are functions from a law's inputs to a `Likelihood`:
-pass one of them, or one of your own, as ``fit(..., likelihood=...)``. All three work on the
-logarithm of the response.
+pass one of them, or one of your own, as ``fit(..., likelihood=...)``. All work on the logarithm of
+the response but `student_t_unlogged`.
 """
 
 from collections.abc import Callable, Mapping
@@ -84,6 +84,24 @@ LOG_NORMAL = Family(
 )
 
 
+def _as_it_is(values: Array) -> Array:
+    return values
+
+
+def _positive(values: Array) -> Array:
+    """A response is positive, which a tail that is not on the logarithm does not know."""
+    return np.maximum(values, np.finfo("float64").tiny)
+
+
+UNLOGGED_STUDENT_T = Family(
+    distribution=pm.StudentT,
+    frozen=_scipy_student_t,
+    observed=_as_it_is,
+    response=_positive,
+    prefix="unlogged_",
+)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Likelihood:
     """A distribution of responses about a law's expectation.
@@ -147,6 +165,27 @@ def student_t(inputs: tuple[str, ...]) -> Likelihood:
         scatter=lambda expected, design, sigma, tail: {
             "nu": _nu(tail),
             "mu": np.log(expected),
+            "sigma": sigma,
+        },
+    )
+
+
+@cache
+def student_t_unlogged(inputs: tuple[str, ...]) -> Likelihood:
+    """Student-t about the law itself, one scale in the response's unit for all runs.
+
+    To see whether the logarithm matters. The prior of the scale is made for losses of a few nats;
+    a predictive density of the response does not compare with one of its logarithm.
+    """
+    return Likelihood(
+        name="student_t_unlogged",
+        title="Student-t on the response, one scale",
+        family=UNLOGGED_STUDENT_T,
+        priors={"sigma": SIGMA, "tail": TAIL},
+        derived={"nu": _nu},
+        scatter=lambda expected, design, sigma, tail: {
+            "nu": _nu(tail),
+            "mu": expected,
             "sigma": sigma,
         },
     )
@@ -226,6 +265,7 @@ LIKELIHOODS: dict[str, LikelihoodFactory] = {
     "variance_function": variance_function,
     "student_t": student_t,
     "normal": normal,
+    "student_t_unlogged": student_t_unlogged,
 }
 
 

@@ -3,11 +3,10 @@
 import inspect
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import xarray as xr
 from rich import box
 from rich.console import Console
@@ -15,24 +14,22 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from bayescale import datasets
-from bayescale.diagnosis import HONEST, interval, interval_kind, interval_names
+from bayescale.budgets import (
+    WIDENED,
+    answers,
+    budgets_json,
+    drift_sentence,
+    finite,
+    has_optimum,
+    header,
+    optimum_at,
+)
+from bayescale.diagnosis import interval_kind, interval_names
 from bayescale.display import heading, printed, remarks
-from bayescale.draws import SAMPLE_DIMS
-from bayescale.extrapolation import drift_share
 from bayescale.fitting import Fit
 from bayescale.law import Law
 
 JSON_COLUMNS = ("mean", "sd", "lower", "upper", "honesty", "ess_bulk", "r_hat")
-QUANTITIES = {
-    "N_opt": "N_opt",
-    "D_opt": "D_opt",
-    "tokens_per_param": "tokens_per_param",
-    "loss": "L_opt",
-}
-BEYOND = 0.05
-"""Decades from which a budget is said to lie beyond the runs: they are printed to one place."""
-PAST_RUNS = (1.0, 10.0, 100.0)
-"""Without budgets, the optimum is shown at these multiples of the largest run's compute."""
 
 
 def fit_json(fit: Fit, table: str) -> dict[str, Any]:
@@ -47,48 +44,28 @@ def fit_json(fit: Fit, table: str) -> dict[str, Any]:
         "verdict": {"trusted": fit.verdict.trusted, "reasons": list(fit.verdict.reasons)},
         "warnings": list(fit.warnings),
         "summary": {
-            str(name): {column: _finite(row[column]) for column in JSON_COLUMNS}
+            str(name): {column: finite(row[column]) for column in JSON_COLUMNS}
             for name, row in rows.iterrows()
         },
         "interval": {"kind": kind, "mass": mass},
-        "elpd_loo": _finite(fit.loo.attrs["elpd"]),
+        "elpd_loo": finite(fit.loo.attrs["elpd"]),
         "seconds": fit.seconds,
     }
 
 
 def optimum_json(fit: Fit, optimum: xr.Dataset) -> dict[str, Any]:
     """An optimum as the shell's ``--json`` prints it; with one more key, ``group``, by groups."""
-    budgets = [
-        {**({"group": labels[0]} if labels else {}), **_budget(one)}
-        for labels, one in _split(optimum)
-    ]
-    return {"law": fit.law.name, "cost": optimum.attrs["cost"], "budgets": budgets}
-
-
-def _budget(one: xr.Dataset) -> dict[str, Any]:
-    described = {}
-    for key, name in QUANTITIES.items():
-        lower, upper = interval(one[name])
-        described[key] = {
-            "mean": _finite(one[name].mean()),
-            "median": _finite(one[name].median()),
-            "lower": _finite(lower),
-            "upper": _finite(upper),
-        }
-    beyond = _finite(one["decades_beyond_runs"])
-    return {"flops": float(one["budget"]), **described, "decades_beyond_runs": beyond}
-
-
-def _finite(value: Any) -> float | None:
-    """A number that JSON can hold."""
-    return float(value) if np.isfinite(value) else None
+    return {
+        "law": fit.law.name,
+        "cost": optimum.attrs["cost"],
+        "budgets": budgets_json(optimum),
+    }
 
 
 def print_fit(fit: Fit, table: str, flops: Sequence[float] | None) -> None:
     """Print a fit, and the optimum at some budgets where the law has one."""
-    optimum = None  # found before anything is printed, since it may be refused
-    if {"params", "tokens"} <= set(fit.law.inputs):
-        optimum = fit.optimum(flops or np.multiply(PAST_RUNS, _largest(fit)))
+    # Found before anything is printed, since it may be refused.
+    optimum = optimum_at(fit, flops) if has_optimum(fit) else None
     console = _console()
     for line in (f"{table}:", *heading(fit)):
         console.print(line)
@@ -102,13 +79,6 @@ def print_fit(fit: Fit, table: str, flops: Sequence[float] | None) -> None:
         console.print(line)
 
 
-def _largest(fit: Fit) -> float:
-    """Compute of the largest run, to two digits."""
-    from bayescale.flops import SIX_ND
-
-    return float(f"{SIX_ND.flops(fit.runs['params'], fit.runs['tokens']).max():.1e}")
-
-
 def print_optimum(fit: Fit, optimum: xr.Dataset) -> None:
     """Print the median and the honest interval of the best split of each budget."""
     kind, mass = interval_kind()
@@ -116,46 +86,12 @@ def print_optimum(fit: Fit, optimum: xr.Dataset) -> None:
     console.print(
         f"\nBest use of compute ({optimum.attrs['cost']}): median and {mass:.0%} {kind.upper()}"
     )
-    parts = list(_split(optimum))
-    rows = [(*labels, *_optimum_row(fit, one)) for labels, one in parts]
-    groups = ("group",) if parts[0][0] else ()
-    print_rows((*groups, "FLOP", *QUANTITIES, "decades beyond the runs"), rows)
-    if any("*" in cell for row in rows for cell in row):
-        console.print(f"* widened to what resampling would give (honesty above {HONEST})")
-    if bool((optimum["decades_beyond_runs"] > BEYOND).any()):
-        console.print(f"Beyond the runs, how wrong laws are there makes {_shares(fit, optimum)}.")
-
-
-def _shares(fit: Fit, optimum: xr.Dataset) -> str:
-    """Drift in the variance of log N_opt, at every budget beyond the runs, on average of groups."""
-    share = drift_share(fit.extrapolation, optimum)
-    mean = share.mean({*share.dims} - {"budget"})
-    beyond = mean.isel(budget=np.flatnonzero(optimum["decades_beyond_runs"] > BEYOND))
-    each = ", ".join(f"{float(one):.0%} (at {float(one['budget']):.3g})" for one in beyond)
-    return f"{each} of the variance of log N_opt"
-
-
-def _split(optimum: xr.Dataset) -> Iterator[tuple[tuple[str, ...], xr.Dataset]]:
-    """Each group's label, if there are groups, with its optimum at each budget."""
-    groups = [str(dim) for dim in optimum.dims if dim not in (*SAMPLE_DIMS, "budget")]
-    for k in range(optimum.sizes["budget"]):
-        one = optimum.isel(budget=k)
-        if not groups:
-            yield (), one
-        for name in one[groups[0]].to_numpy() if groups else ():
-            yield (str(name),), one.sel({groups[0]: name}, drop=True)
-
-
-def _optimum_row(fit: Fit, one: xr.Dataset) -> list[str]:
-    table = fit.summary(one[list(QUANTITIES.values())])
-    cells = [_between(float(one[name].median()), table.loc[name]) for name in QUANTITIES.values()]
-    beyond = float(one["decades_beyond_runs"])
-    return [f"{float(one['budget']):.3g}", *cells, f"{beyond:.1f}"]
-
-
-def _between(median: float, row: Any) -> str:
-    mark = "*" if row["honesty"] > HONEST else ""
-    return f"{median:.3g} ({row['honest_lb']:.3g} to {row['honest_ub']:.3g}){mark}"
+    found = answers(fit, optimum)
+    print_rows(header(found), [each.row() for each in found])
+    if any(one.widened for each in found for one in each.estimates.values()):
+        console.print(f"* {WIDENED}")
+    if drift := drift_sentence(fit, optimum):
+        console.print(drift)
 
 
 def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

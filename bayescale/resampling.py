@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from bayescale.diagnosis import ESS, mixed
+from bayescale.draws import quantities
 from bayescale.sampling import Sampled, Sampler, Settings
 from bayescale.structure import Structure
 
@@ -32,7 +34,7 @@ def sample_carefully(
     if bool(drawn.sample_stats["diverging"].any()):
         drawn = _after(drawn, sampler(made, runs, replace(settings, target_accept=CAREFUL)))
     enough = made.by is None and settings.draws * settings.chains >= LONGER * ESS
-    if enough and not mixed(drawn.posterior):
+    if enough and not mixed(_judged(made, runs, drawn)):
         longer = replace(
             settings,
             draws=LONGER * settings.draws,
@@ -42,6 +44,11 @@ def sample_carefully(
         )
         drawn = _after(drawn, _thinned(sampler(made, runs, longer)))
     return drawn
+
+
+def _judged(made: Structure, runs: pd.DataFrame, drawn: Sampled) -> xr.Dataset:
+    """What the verdict looks at: a coefficient may mix worse than what it follows from."""
+    return quantities(made, runs, drawn.posterior).drop_vars(list(made.law.derived))
 
 
 def _after(before: Sampled, drawn: Sampled) -> Sampled:

@@ -5,24 +5,21 @@ a few choices, and the law is fitted for every combination. If the answer hangs 
 choice belongs beside the answer.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Mapping
 from itertools import product
 from os import PathLike
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayescale.choices import LIKELIHOODS, Choice, prior_choices, run_choices
 from bayescale.clusters import FOUND
 from bayescale.diagnosis import interval
-from bayescale.draws import SAMPLE_DIMS
 from bayescale.errors import DataError, LawError
-from bayescale.law import Law, Prior
-from bayescale.likelihood import student_t
+from bayescale.flops import SIX_ND
+from bayescale.law import Law
 from bayescale.runs import digest, read_runs
 from bayescale.sweeps import ERROR, sweep
 
@@ -34,119 +31,7 @@ TRUSTED, USED = "trusted", "runs_used"
 FEWEST = 3
 """Runs for each coefficient without which a specification is not fitted."""
 
-Chosen = Callable[[pd.DataFrame], pd.DataFrame]
-
-
-@dataclass(frozen=True, eq=False)
-class Choice:
-    """One choice on an axis.
-
-    Parameters
-    ----------
-    options : mapping
-        What `bayescale.fit` is told.
-    runs : callable, optional
-        From the table to the table that is fitted: a function of a module, or a `partial` of one.
-    """
-
-    options: Mapping[str, Any] = field(default_factory=dict)
-    runs: Chosen | None = None
-
-
 Axes = Mapping[str, Mapping[str, Choice]]
-
-
-def without_smallest(runs: pd.DataFrame, *, share: float) -> pd.DataFrame:
-    """Leave out the smallest of the sizes, that share of the runs or a little more."""
-    return runs[runs["params"] > runs["params"].quantile(share)]
-
-
-def within_ratio(runs: pd.DataFrame, *, low: float, high: float) -> pd.DataFrame:
-    """Keep the runs whose tokens per param lie in a range."""
-    return runs[(runs["tokens"] / runs["params"]).between(low, high)]
-
-
-def without_largest(runs: pd.DataFrame, *, share: float) -> pd.DataFrame:
-    """Leave out the runs of most compute, that share or a little less."""
-    size = runs["params"] * runs["tokens"]
-    return runs[size <= size.quantile(1 - share)]
-
-
-def without_rows(runs: pd.DataFrame, *, rows: tuple[int, ...]) -> pd.DataFrame:
-    """Leave out rows of the table, counted from 0."""
-    return runs.drop(index=list(rows))
-
-
-def with_column(runs: pd.DataFrame, *, name: str, column: str) -> pd.DataFrame:
-    """Take another column for params, tokens or the response."""
-    if column not in runs:
-        raise DataError(
-            f"the table has no column {column!r}; expected it to stand for {name}. Choose among "
-            f"{', '.join(map(str, runs))}."
-        )
-    return runs.assign(**{name: runs[column]})
-
-
-WHOLE = "all"
-LIKELIHOODS = MappingProxyType(
-    {
-        "default": Choice(),
-        "each run on its own": Choice({"clusters": None}),
-        "one scale": Choice({"likelihood": student_t, "clusters": None}),
-    }
-)
-
-
-def prior_choices(law: Law, factors: tuple[float, ...] = (2.0, 0.5)) -> dict[str, Choice]:
-    """The law's priors, and with log-normal ones so many times as wide."""
-    return {
-        "as they are": Choice(),
-        **{
-            f"{factor:g} times as wide": Choice({"priors": _wider(law, factor)})
-            for factor in factors
-        },
-    }
-
-
-def _wider(law: Law, factor: float) -> dict[str, Prior]:
-    import pymc as pm
-
-    return {
-        name: Prior(
-            prior.distribution,
-            parts=prior.parts,
-            **{**prior.parameters, "sigma": factor * np.asarray(prior.parameters["sigma"])},
-        )
-        for name, prior in law.priors.items()
-        if prior.distribution in (pm.LogNormal, pm.Normal)
-    }
-
-
-def run_choices(fit: "Fit", worst: int = 5) -> dict[str, Choice]:
-    """All runs; without the worst, the smallest, the largest; only moderate tokens per param."""
-    residual = _off(fit)
-    rows = tuple(int(row) for row in np.argsort(-residual)[:worst])
-    found = {WHOLE: Choice(), f"without the {worst} worst": _cut(without_rows, rows=rows)}
-    if {"params", "tokens"} <= set(fit.law.inputs):
-        found |= {
-            "without the smallest fifth": _cut(without_smallest, share=0.2),
-            "without the largest fifth": _cut(without_largest, share=0.2),
-            "5 to 100 tokens per param": _cut(within_ratio, low=5.0, high=100.0),
-        }
-    return found
-
-
-def _cut(function: Callable[..., pd.DataFrame], **options: Any) -> Choice:
-    return Choice(runs=partial(function, **options))
-
-
-def _off(fit: "Fit") -> np.ndarray:
-    """How far each run lies off the law, in log response, at the mean of the draws."""
-    from bayescale.draws import expected_response
-
-    expected = expected_response(fit.structure, fit.posterior, fit.runs, "run")
-    logs = np.log(fit.runs[fit.law.response].to_numpy())
-    return np.asarray(abs(logs - xr.ufuncs.log(expected).mean(SAMPLE_DIMS)))
 
 
 def multiverse(
@@ -172,10 +57,9 @@ def multiverse(
     runs : DataFrame or path
         Training runs, as for `fit`.
     axes : mapping of str to mapping of str to Choice, optional
-        Choices by label, by axis. By default ``likelihood`` (`LIKELIHOODS`), ``priors``
-        (`prior_choices`) and ``runs`` (`run_choices`).
+        Choices by label, by axis (`bayescale.choices`). By default those of `usual_axes`.
     flops : float, optional
-        Compute budget in FLOP at which ``N_opt`` is asked for, of the law alone.
+        Compute budget in FLOP at which ``N_opt`` is asked for, of the law alone; kept in ``attrs``.
     draws, tune, chains
         As for `fit`.
     path, jobs, random_seed, progress
@@ -210,14 +94,28 @@ def multiverse(
         (f"{title}: {' | '.join(each)}", {**what, "choices": _of(chosen, each)}) for each in labels
     ]
     rows = sweep(specified, tasks, path=path, jobs=jobs, random_seed=random_seed, progress=progress)
-    return _collected(rows, chosen)
+    return _collected(rows, chosen).assign_attrs({} if flops is None else {"flops": flops})
 
 
 def _usual(law: Law, table: pd.DataFrame, random_seed: int) -> Axes:
     from bayescale.fitting import fit
 
-    first = fit(law, table, draws=500, tune=500, random_seed=random_seed)
-    return {"likelihood": LIKELIHOODS, "priors": prior_choices(law), "runs": run_choices(first)}
+    return usual_axes(fit(law, table, draws=500, tune=500, random_seed=random_seed))
+
+
+def usual_axes(fit: "Fit") -> Axes:
+    """Scatter, priors and runs: what `multiverse` varies when nothing is said.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of the law to all runs; says which runs are worst, and which budgets matter most.
+    """
+    return {
+        "likelihood": LIKELIHOODS,
+        "priors": prior_choices(fit.law),
+        "runs": run_choices(fit),
+    }
 
 
 def _check(axes: Axes, law: Law) -> None:
@@ -258,7 +156,8 @@ def specified(
     fitted = fit(law, runs.reset_index(drop=True), random_seed=random_seed, **options)
     found = fitted.posterior[[*law.coefficient_names, *law.derived]]
     if flops is not None:
-        answer = fitted.optimum(flops, extrapolate=False)
+        cost = next((choice.cost for choice in choices if choice.cost), SIX_ND)
+        answer = fitted.optimum(flops, cost=cost, extrapolate=False)
         found = found.assign(N_opt=answer["N_opt"].isel(budget=0, drop=True))
     return {
         TRUSTED: fitted.verdict.trusted,

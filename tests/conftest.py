@@ -1,15 +1,17 @@
 """Fixtures that more than one test file uses."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from bayescale import datasets
+from bayescale import cli, datasets
 from bayescale.fitting import Fit, fit
 from bayescale.models import LAWS
+from tests.shell import Said, Shell
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +51,28 @@ def small_fit() -> Fit:
     """A short fit to the shipped measured runs: draws to compute with, not to conclude from."""
     runs = datasets.load("pocket")
     return fit(LAWS["coupled"], runs, random_seed=1, draws=200, tune=400, chains=2)
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Shell:
+    """Run the console entry in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["bayescale", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert isinstance(ended.value.code, int)
+        return Said(ended.value.code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def saved(small_fit: Fit, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A saved fit that is not to be trusted, being short."""
+    path = tmp_path_factory.mktemp("saved") / "fit.zarr"
+    small_fit.save(path)
+    return str(path)

@@ -15,6 +15,7 @@ from bayescale.auditing import Audit, audit
 from bayescale.beyond import held_out
 from bayescale.claims import Claim
 from bayescale.coherence import agreement, coherence
+from bayescale.driving import drivers
 from bayescale.errors import DataError
 from bayescale.fitting import Fit, fit
 from bayescale.likelihood import normal
@@ -250,6 +251,13 @@ def test_hoffmann_s_third_interval_holds_neither_of_its_exponents() -> None:
 def test_claims_that_cannot_be_held_against_anything(grid: Fit, claims: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         audit(claims, grid, law=LAW)
+
+
+def test_an_audit_says_which_runs_drive_the_optimum(audited: Audit, grid: Fit) -> None:
+    assert audited.budget is None
+    pd.testing.assert_frame_equal(audited.influence(top=3), drivers(grid, top=3))
+    beyond = replace(audited, claims=(replace(audited["true"], claim=claim(budget=1e23)),))
+    assert beyond.influence().attrs["answer"] == "N_opt at 1e+23 FLOP"
 
 
 def test_only_audited_claims_can_be_asked_for(audited: Audit) -> None:

@@ -11,16 +11,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
-from bayescale import cli, datasets, fitting, printing
+from bayescale import budgets, datasets, fitting, printing
 from bayescale.fitting import Fit
 from bayescale.models import LAWS
+from tests.shell import Said, Shell, assert_refused
 
 HEADER = "params,tokens,loss\n"
 GOOD = "1e8,2e9,3.1\n2e8,9e9,2.9\n4e8,8e9,2.7\n8e8,4e10,2.6\n9e8,2e10,2.65\n3e9,6e10,2.4\n"
@@ -29,52 +29,6 @@ CORPUS = "params,tokens,loss,corpus\n" + GOOD.replace("\n", ",{}\n")
 FIT_KEYS = ["law", "table", "runs", "verdict", "warnings", "summary", "interval", "elpd_loo"]
 SUMMARY_KEYS = ["mean", "sd", "lower", "upper", "honesty", "ess_bulk", "r_hat"]
 QUICK = ("--law", "chinchilla", "--likelihood", "normal", "--chains", "2", "--json")
-
-
-class Said(NamedTuple):
-    """What a command left behind."""
-
-    status: int
-    out: str
-    err: str
-
-
-Shell = Callable[..., Said]
-
-
-@pytest.fixture
-def shell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Shell:
-    """Run the console entry in this process, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["bayescale", *words])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        assert isinstance(ended.value.code, int)
-        return Said(ended.value.code, *capsys.readouterr())
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def saved(small_fit: Fit, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A saved fit that is not to be trusted, being short."""
-    path = tmp_path_factory.mktemp("saved") / "fit.zarr"
-    small_fit.save(path)
-    return str(path)
-
-
-def assert_refused(said: Said, words: list[str]) -> None:
-    assert said.status == 1
-    assert said.out == ""
-    assert said.err.startswith("bayescale: ")
-    assert said.err.count("\n") == 1, said.err
-    assert said.err.endswith("\n")
-    assert "Traceback" not in said.err
-    assert [word for word in words if word not in said.err] == [], said.err
 
 
 # What stands in the folder as runs.csv, and what has to be said of it.
@@ -225,7 +179,7 @@ BAD_COMMANDS: dict[str, tuple[dict[str, str | bytes], list[str], list[str]]] = {
     "save to an endless name": ({}, ["fit", "--out", "x" * 5000 + "/a.nc"], ["no folder"]),
     "fit under another ending": ({"a.pkl": ""}, ["optimum", "a.pkl", "--flops", "1"], ["'.pkl'"]),
     "unknown option": ({}, ["fit", "--lore", "x"], ["--lore", "bayescale --help"]),
-    "unknown command": ({}, ["audit"], ["No such command 'audit'", "bayescale --help"]),
+    "unknown command": ({}, ["ask"], ["No such command 'ask'", "bayescale --help"]),
     "no command": ({}, [], ["Missing command", "bayescale --help"]),
     "no argument": ({}, ["optimum", "--flops", "1"], ["Missing argument", "bayescale --help"]),
     "one argument too many": ({}, ["fit", "a.csv", "b.csv"], ["b.csv", "bayescale --help"]),
@@ -478,7 +432,7 @@ def test_an_optimum_gives_every_key(shell: Shell, saved: str, small_fit: Fit) ->
     assert all(list(budget) == keys for budget in answer["budgets"])
     second = answer["budgets"][1]
     found = small_fit.optimum(1e24)
-    for key, name in printing.QUANTITIES.items():
+    for key, name in budgets.QUANTITIES.items():
         assert list(second[key]) == ["mean", "median", "lower", "upper"]
         assert second[key]["median"] == pytest.approx(float(found[name].median()), rel=1e-12)
         assert second[key]["lower"] < second[key]["median"] < second[key]["upper"]

@@ -107,6 +107,20 @@ def test_flagged_intervals_are_stretched_and_others_are_not() -> None:
     assert (fine["honest_lb"], fine["honest_ub"]) == (fine[lower], fine[upper])
 
 
+def test_what_is_positive_is_stretched_on_the_logarithm() -> None:
+    rng = np.random.default_rng(5)
+    y = 3 * rng.normal(size=60)
+    log_mean = draws_of(y.mean() + rng.normal(size=(CHAINS, DRAWS)))
+    log_likelihood = -0.5 * (xr.DataArray(y, dims="run") - log_mean) ** 2
+    table = summary_table(xr.Dataset({"scale": np.exp(log_mean)}), log_likelihood)
+    (row,), (lower, upper) = table.to_dict("records"), interval_names()
+    assert row["honesty"] > 2
+    assert row["mean"] + row["honesty"] * (row[lower] - row["mean"]) < 0
+    assert 0 < row["honest_lb"] < row[lower]
+    ratio = np.log(row["honest_ub"] / row["honest_lb"]) / np.log(row[upper] / row[lower])
+    assert_allclose(ratio, row["honesty"], rtol=1e-12)
+
+
 def test_intervals_follow_arviz_settings() -> None:
     from arviz_base import rc_context
 

@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose
 
 import bayescale.models
 from bayescale import datasets
+from bayescale.citations import PAPERS, bibtex, eprints
 from bayescale.fitting import fit
 from bayescale.law import Law
 from bayescale.likelihood import normal, student_t, variance_function
@@ -53,6 +54,13 @@ def test_the_page_describes_every_symbol_and_its_source(law: Law) -> None:
         assert f"``{name}``" in page, name
     assert re.search(r"arXiv:\d{4}\.\d{4,5}", law.reference)
     assert law.title
+
+
+@every_law
+def test_every_paper_it_refers_to_can_be_cited(law: Law) -> None:
+    named = eprints([law.reference, *(claim.reference for claim in law.claims)])
+    assert [eprint for eprint in named if eprint not in PAPERS] == []
+    assert bibtex([law.reference]).count("@misc") == len(eprints([law.reference])) > 0
 
 
 @every_law

@@ -1,11 +1,14 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
+import pymc as pm
 import pytest
 import xarray as xr
 from scipy.signal import lfilter
 
 from bayescale import sampling
+from bayescale.diagnosis import mixed
 from bayescale.errors import ConvergenceError, LawError
 from bayescale.law import Law, Prior
 from bayescale.likelihood import normal
@@ -17,6 +20,16 @@ from tests.designs import simulated
 
 RUNS = simulated(CHINCHILLA, noise=0.01, seed=4, each=5)
 MADE = structure(CHINCHILLA, normal(CHINCHILLA.inputs), RUNS)
+SUM = Law(
+    name="sum",
+    title="One coefficient of two parameters",
+    formula=lambda params, level: 0.0 * params + level,
+    inputs=("params",),
+    priors={name: Prior(pm.Normal, mu=0.0, sigma=1.0) for name in ("alpha", "beta")},
+    coefficients=lambda units, alpha, beta: {"level": np.exp(alpha + beta)},
+    reference="none",
+)
+SUMMED = structure(SUM, normal(SUM.inputs), RUNS)
 SHORT = Settings(draws=50, tune=100, chains=2, random_seed=1)
 
 
@@ -35,11 +48,14 @@ def fake(diverging: dict[float, int], asked: list[float]) -> sampling.Sampler:
 
 
 def walks(settings: Settings, *, step: float) -> xr.Dataset:
-    """Chains of an autoregression that takes about `step` draws to forget."""
+    """Chains of an autoregression that takes about `step` draws to forget, beside a fast one."""
     shape = (settings.chains, settings.draws)
-    noise = np.random.default_rng(settings.random_seed).standard_normal(shape)
+    rng = np.random.default_rng(settings.random_seed)
+    noise, fast = rng.standard_normal(shape), rng.standard_normal(shape)
     values = noise if step == np.inf else lfilter([1], [1, -np.exp(-1 / step)], noise)
-    return xr.Dataset({"alpha": (("chain", "draw"), values)}, {"draw": np.arange(settings.draws)})
+    every = {"alpha": values, "beta": fast, "sigma": np.exp(fast)}
+    draws = {name: (("chain", "draw"), each) for name, each in every.items()}
+    return xr.Dataset(draws, {"draw": np.arange(settings.draws)})
 
 
 def slow(asked: list[Settings], *, step: float) -> sampling.Sampler:
@@ -59,7 +75,7 @@ def slow(asked: list[Settings], *, step: float) -> sampling.Sampler:
 def test_draws_too_much_alike_are_drawn_longer_and_thinned() -> None:
     asked: list[Settings] = []
     # 4,000 draws that take 40 to forget are worth about 50.
-    drawn = sample_carefully(slow(asked, step=40), MADE, RUNS, Settings())
+    drawn = sample_carefully(slow(asked, step=40), SUMMED, RUNS, Settings())
     assert [(s.draws, s.tune) for s in asked] == [(1000, 800), (4000, 1600)]
     assert drawn.posterior.sizes == drawn.sample_stats.sizes == {"chain": 4, "draw": 1000}
     every_fourth = walks(asked[1], step=40)["alpha"][:, ::4]
@@ -71,9 +87,26 @@ def test_draws_too_much_alike_are_drawn_longer_and_thinned() -> None:
     assert drawn.seconds == {"compile": 2.0, "sample": 4.0}
 
 
+def test_a_coefficient_that_mixes_worse_than_its_parameters_is_drawn_longer() -> None:
+    """Two parameters that make up for one another: each forgets at once, and their sum does not."""
+    asked: list[Settings] = []
+    mixing = slow(asked, step=40)
+
+    def sampler(made: Structure, runs: pd.DataFrame, settings: Settings) -> Sampled:
+        drawn = mixing(made, runs, settings)
+        slowly, fast = drawn.posterior["alpha"], drawn.posterior["beta"]
+        apart = drawn.posterior.assign(alpha=10 * fast, beta=0.01 * slowly - 10 * fast)
+        return replace(drawn, posterior=apart)
+
+    assert mixed(sampler(SUMMED, RUNS, Settings()).posterior)
+    asked.clear()
+    sample_carefully(sampler, SUMMED, RUNS, Settings())
+    assert [each.draws for each in asked] == [1000, 4000]
+
+
 def test_groups_are_not_drawn_longer() -> None:
     asked: list[Settings] = []
-    grouped = replace(MADE, by="corpus", groups=("a", "b"))
+    grouped = replace(SUMMED, by="corpus", groups=("a", "b"))
     sample_carefully(slow(asked, step=40), grouped, RUNS, Settings())
     assert len(asked) == 1
 
@@ -81,21 +114,21 @@ def test_groups_are_not_drawn_longer() -> None:
 @pytest.mark.parametrize("settings", [Settings(draws=300), Settings(target_accept=0.9)])
 def test_few_draws_and_an_acceptance_asked_for_are_left_alone(settings: Settings) -> None:
     asked: list[Settings] = []
-    drawn = sample_carefully(slow(asked, step=40), MADE, RUNS, settings)
+    drawn = sample_carefully(slow(asked, step=40), SUMMED, RUNS, settings)
     assert asked == [settings]
     assert drawn.posterior.sizes["draw"] == settings.draws
 
 
 def test_sampling_without_divergences_is_done_once() -> None:
     asked: list[float] = []
-    drawn = sample_carefully(fake({USUAL: 0}, asked), MADE, RUNS, Settings())
+    drawn = sample_carefully(fake({USUAL: 0}, asked), SUMMED, RUNS, Settings())
     assert asked == [USUAL]
     assert drawn.seconds == {"compile": 1.0, "sample": 2.0}
 
 
 def test_divergences_are_answered_with_smaller_steps_once_whatever_that_shows() -> None:
     asked: list[float] = []
-    drawn = sample_carefully(fake({USUAL: 1, CAREFUL: 3}, asked), MADE, RUNS, Settings())
+    drawn = sample_carefully(fake({USUAL: 1, CAREFUL: 3}, asked), SUMMED, RUNS, Settings())
     assert asked == [USUAL, CAREFUL]
     assert int(drawn.sample_stats["diverging"].sum()) == 3
     assert drawn.target_accept == CAREFUL
@@ -105,7 +138,7 @@ def test_divergences_are_answered_with_smaller_steps_once_whatever_that_shows() 
 def test_an_acceptance_that_was_asked_for_is_kept() -> None:
     asked: list[float] = []
     settings = Settings(target_accept=0.8)
-    drawn = sample_carefully(fake({0.8: 5}, asked), MADE, RUNS, settings)
+    drawn = sample_carefully(fake({0.8: 5}, asked), SUMMED, RUNS, settings)
     assert asked == [0.8]
     assert int(drawn.sample_stats["diverging"].sum()) == 5
 

@@ -9,13 +9,8 @@ import xarray as xr
 from numpy.testing import assert_allclose
 
 import bayescale as bs
-from bayescale.errors import DataError, LawError
-from bayescale.fitting import Fit, fit
-from bayescale.likelihood import normal
-from bayescale.models import LAWS
-from bayescale.specifications import (
+from bayescale.choices import (
     Choice,
-    multiverse,
     prior_choices,
     run_choices,
     with_column,
@@ -24,6 +19,11 @@ from bayescale.specifications import (
     without_rows,
     without_smallest,
 )
+from bayescale.errors import DataError, LawError
+from bayescale.fitting import Fit, fit
+from bayescale.likelihood import normal
+from bayescale.models import LAWS
+from bayescale.specifications import multiverse
 
 LAW = LAWS["power_law"]
 SHORT = {"draws": 100, "tune": 200, "chains": 2}

@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "calibration": ["plot_calibration"],
+        "claims": ["plot_claims"],
         "coverage": ["plot_by_distance", "plot_coverage"],
         "frontier": ["plot_optimum"],
         "honesty": ["plot_honesty"],
@@ -19,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "posterior": ["plot_pair"],
         "residuals": ["plot_residuals"],
         "runs": ["plot_runs"],
+        "slices": ["plot_slices"],
         "sensitivity": ["plot_psense_dist", "plot_psense_quantities"],
     },
 )

@@ -6,13 +6,14 @@ import xarray as xr
 
 from bayescale.draws import SAMPLE_DIMS
 from bayescale.errors import DataError
+from bayescale.plots.labels import plain
 from bayescale.plots.palette import BLUE, CATEGORIES
 
 
 def by_group[Draws: (xr.DataArray, xr.Dataset)](
     draws: Draws, *, along: tuple[str, ...] = ()
 ) -> Iterator[tuple[str | None, Draws, str]]:
-    """Name, draws and colour of every group; one without a name where there are no groups.
+    """Name as pictures show it, draws and colour of every group; None where there are no groups.
 
     Parameters
     ----------
@@ -37,4 +38,4 @@ def by_group[Draws: (xr.DataArray, xr.Dataset)](
             "one for each colour. Choose some: draw in several axes, or fit fewer together."
         )
     for name, color in zip(names, CATEGORIES, strict=False):
-        yield str(name), draws.sel({extra[0]: name}), color
+        yield plain(str(name)), draws.sel({extra[0]: name}), color

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from bayescale.diagnosis import HONEST
 from bayescale.errors import DataError
-from bayescale.plots.labels import put_legend
+from bayescale.plots.labels import plain, put_legend
 from bayescale.plots.palette import BLUE, GREY, VERMILION
 
 
@@ -51,7 +51,7 @@ def plot_honesty(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ):
         ax.hlines(rows[chosen], 1.0, ratios[chosen], color=color, linewidth=1.5, zorder=2)
         ax.scatter(ratios[chosen], rows[chosen], color=color, marker=marker, label=label, zorder=3)
-    ax.set(xlim=(0.0, right), yticks=rows, yticklabels=summary.index.map(str))
+    ax.set(xlim=(0.0, right), yticks=rows, yticklabels=[plain(str(name)) for name in summary.index])
     ax.set(xlabel="honesty ratio: jackknife sd / posterior sd", ylim=(len(rows) - 0.5, -0.5))
     put_legend(ax)
     return ax

@@ -6,7 +6,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.font_manager import FontProperties
-from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
+from matplotlib.ticker import (
+    FixedLocator,
+    LogLocator,
+    MaxNLocator,
+    NullLocator,
+    ScalarFormatter,
+)
 
 from bayescale.plots.palette import GREY, VERMILION
 
@@ -24,6 +30,10 @@ QUANTITIES = {
     "L_opt": r"loss at the optimum $L_\mathrm{opt}$ (nats per token)",
 }
 GREEK = ("alpha", "beta", "gamma", "delta", "epsilon", "eta", "kappa", "nu", "sigma", "tau")
+LONGEST = 40
+"""Letters of a name that pictures show."""
+LINE = 80
+"""Letters of legend that fit beside one another."""
 NARROW = 30.0
 """Below this ratio of its ends, a logarithmic axis is labelled with plain numbers."""
 NARROW_STRIP = 0.25
@@ -32,7 +42,19 @@ NARROW_STRIP = 0.25
 
 def quantity_label(name: str) -> str:
     """Name of a quantity with its unit, for an axis."""
-    return QUANTITIES.get(name, name.replace("_", " "))
+    return QUANTITIES.get(name, plain(name.replace("_", " ")))
+
+
+def is_exponent(name: str) -> bool:
+    """Whether a coefficient goes by the name of an exponent."""
+    return name.startswith(("alpha", "beta"))
+
+
+def plain(text: str) -> str:
+    """Text that came from outside: on one line, not too long, and no formula in it."""
+    line = " ".join(text.split())
+    short = line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+    return short.replace("$", r"\$")
 
 
 def symbol(name: str) -> str:
@@ -49,6 +71,22 @@ def plain_ticks(axis: Axis) -> None:
         axis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
         axis.set_major_formatter(ScalarFormatter())
         axis.set_minor_locator(NullLocator())
+
+
+def few_ticks(axis: Axis) -> None:
+    """Label a logarithmic axis of a small panel at powers of ten, or at two or three places."""
+    low, high = axis.get_view_interval()
+    if np.floor(np.log10(high)) - np.ceil(np.log10(low)) >= 1:
+        axis.set_major_locator(LogLocator(numticks=4))
+    else:
+        axis.set_major_locator(FixedLocator(_two_places(low, high)))
+        axis.set_major_formatter("{x:.2g}")
+    axis.set_minor_locator(NullLocator())
+
+
+def _two_places(low: float, high: float) -> list[float]:
+    """Two numbers of two digits, near either end."""
+    return [float(f"{low * (high / low) ** share:.2g}") for share in (0.15, 0.85)]
 
 
 def mark_beyond(ax: Axes, edge: float, *, at_top: bool) -> None:
@@ -76,10 +114,11 @@ def mark_beyond(ax: Axes, edge: float, *, at_top: bool) -> None:
 
 def put_legend(ax: Axes, fit: "Fit | None" = None, *, columns: int = 4) -> None:
     """Legend above the axes, where it hides nothing; it says if draws are not to be trusted."""
+    longest = max((len(label) for label in ax.get_legend_handles_labels()[1]), default=1)
     legend = ax.legend(
         loc="lower center",
         bbox_to_anchor=(0.5, 1.0),
-        ncols=columns,
+        ncols=max(min(columns, LINE // longest), 1),
         frameon=False,
         fontsize="small",
         handlelength=1.6,

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from bayescale.diagnosis import interval_kind
 from bayescale.errors import LawError
@@ -17,7 +18,11 @@ HEIGHT = 0.22
 
 
 def plot_multiverse(
-    found: xr.Dataset, quantity: str, *, published: float | None = None
+    found: xr.Dataset,
+    quantity: str,
+    *,
+    published: float | None = None,
+    figure: Figure | None = None,
 ) -> tuple[Axes, Axes]:
     """Specification curve: the answer of every combination of choices, in order, and which it was.
 
@@ -29,6 +34,8 @@ def plot_multiverse(
         One of its quantities.
     published : float, optional
         A value to draw across.
+    figure : Figure, optional
+        Drawn on; a new one by default.
 
     Returns
     -------
@@ -58,13 +65,20 @@ def plot_multiverse(
         specification=np.argsort(fitted[quantity].sel(statistic="mean").to_numpy())
     )
     rows = [(axis, str(label)) for axis in axes for label in found[axis].to_numpy()]
-    figure = plt.figure(figsize=(8, 3 + HEIGHT * (len(rows) + len(axes) + 1)), layout="constrained")
+    if figure is None:
+        figure = plt.figure(figsize=figure_size(found), layout="constrained")
     above, below = figure.subplots(
         2, 1, sharex=True, height_ratios=(2.6, HEIGHT * (len(rows) + len(axes)))
     )
     _curve(above, ordered, quantity, published)
     _choices(below, ordered, rows)
     return above, below
+
+
+def figure_size(found: xr.Dataset) -> tuple[float, float]:
+    """Inches that a picture of these specifications wants."""
+    sizes = found[TRUSTED].sizes
+    return 8.0, 3 + HEIGHT * (sum(sizes.values()) + len(sizes) + 1)
 
 
 def _curve(ax: Axes, ordered: xr.Dataset, quantity: str, published: float | None) -> None:

@@ -12,7 +12,7 @@ from scipy.stats import gaussian_kde
 from bayescale.claims import Claim
 from bayescale.errors import LawError
 from bayescale.plots.groups import by_group
-from bayescale.plots.labels import put_legend, symbol
+from bayescale.plots.labels import plain, put_legend, symbol
 from bayescale.plots.palette import BLACK, CATEGORIES, MARKERS
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _arms(claim: Claim, name: str) -> np.ndarray | None:
 
 def _said(claim: Claim, names: tuple[str, str]) -> str:
     if any(name in claim.errors for name in names):
-        return f"{claim.label} (± 1 se)"
+        return f"{plain(claim.label)} (± 1 se)"
     if any(name in claim.intervals for name in names):
-        return f"{claim.label} ({claim.mass:.0%} interval)"
-    return claim.label
+        return f"{plain(claim.label)} ({claim.mass:.0%} interval)"
+    return plain(claim.label)

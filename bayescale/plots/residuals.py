@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from bayescale.draws import SAMPLE_DIMS
 from bayescale.errors import DataError
-from bayescale.plots.labels import put_legend, quantity_label
+from bayescale.plots.labels import plain, put_legend, quantity_label
 from bayescale.plots.palette import BLACK, GREY, SKY, VERMILION
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _side_by_side(ax: Axes, column: "pd.Series[Any]") -> np.ndarray:
     """Places of runs that a word tells apart: beside one another, over that word."""
     codes, words = pd.factorize(column, sort=True)
     runs = column.groupby(codes)
-    ax.set_xticks(range(len(words)), [str(word) for word in words])
+    ax.set_xticks(range(len(words)), [plain(str(word)) for word in words])
     return codes + 0.8 * ((runs.cumcount() + 0.5) / runs.transform("size") - 0.5).to_numpy()
 
 

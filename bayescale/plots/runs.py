@@ -61,7 +61,7 @@ def plot_runs(fit: "Fit", *, group: str | None = None, ax: Axes | None = None) -
     >>> plot_runs(fitted)  # doctest: +SKIP
     """
     ax = plt.gca() if ax is None else ax
-    runs = _chosen(fit, group)
+    runs = chosen_runs(fit, group)
     if set(fit.law.inputs) == {"params", "tokens"}:
         _draw_budgets(ax, fit, runs, group)
     elif len(fit.law.inputs) == 1:
@@ -77,7 +77,8 @@ def plot_runs(fit: "Fit", *, group: str | None = None, ax: Axes | None = None) -
     return ax
 
 
-def _chosen(fit: "Fit", group: str | None) -> pd.DataFrame:
+def chosen_runs(fit: "Fit", group: str | None) -> pd.DataFrame:
+    """Runs of a group, or all of them where there are no groups."""
     by, groups = fit.structure.by, fit.structure.groups
     if by is None and group is None:
         return fit.runs
@@ -93,7 +94,8 @@ def _chosen(fit: "Fit", group: str | None) -> pd.DataFrame:
     return fit.runs[fit.runs[by].map(str) == group]
 
 
-def _points(fit: "Fit", group: str | None, **columns: Any) -> pd.DataFrame:
+def points_of(fit: "Fit", group: str | None, **columns: Any) -> pd.DataFrame:
+    """New points, of a group if there are groups."""
     table = pd.DataFrame(columns)
     return table if fit.structure.by is None else table.assign(**{fit.structure.by: group})
 
@@ -114,14 +116,14 @@ def _draw_budgets(ax: Axes, fit: "Fit", runs: pd.DataFrame, group: str | None) -
         label="runs",
     )
     limits = ax.get_ylim()
-    for budget in _budgets(runs):
+    for budget in dense_budgets(runs):
         _draw_budget(ax, fit, runs, group, budget, colours(norm(budget)))
     ax.set_ylim(limits)
     _explain(ax)
     ax.figure.colorbar(dots, ax=ax, label=quantity_label("flops"))
 
 
-def _budgets(runs: pd.DataFrame) -> np.ndarray:
+def dense_budgets(runs: pd.DataFrame) -> np.ndarray:
     """Where runs lie densest in each of a few equal parts of the log compute."""
     log_flops = np.log(runs["flops"].to_numpy())
     neighbours = (np.abs(log_flops - log_flops[:, None]) < np.log(NEAR)).sum(axis=1)
@@ -142,7 +144,7 @@ def _draw_budget(
 ) -> None:
     near = runs["params"][np.abs(np.log(runs["flops"] / budget)) < np.log(NEAR)]
     params = np.geomspace(near.min() / REACH, near.max() * REACH, POINTS)
-    points = _points(fit, group, params=params, tokens=SIX_ND.tokens(params, budget))
+    points = points_of(fit, group, params=params, tokens=SIX_ND.tokens(params, budget))
     mean = expected_response(fit.structure, fit.posterior, points, "point")
     draw_band(ax, params, mean, mass=interval_kind()[1], color=color, alpha=0.35)
     median = mean.median(SAMPLE_DIMS).to_numpy()
@@ -162,7 +164,7 @@ def _draw_input(ax: Axes, fit: "Fit", runs: pd.DataFrame, group: str | None) -> 
     (name,), mass = fit.law.inputs, interval_kind()[1]
     low, high = runs[name].min(), runs[name].max()
     x = np.geomspace(low / REACH, high * REACH, POINTS)
-    said = fit.predict(_points(fit, group, **{name: x}))
+    said = fit.predict(points_of(fit, group, **{name: x}))
     ax.set(xscale="log", yscale="log", xlim=(x[0], x[-1]), xlabel=quantity_label(name))
     for what, color, label in (("new_run", SKY, "new run"), ("mean", BLUE, "law")):
         label = f"{label}, {interval_label(mass)}"

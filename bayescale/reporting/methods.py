@@ -1,0 +1,129 @@
+"""How the numbers were found, in a paragraph for a paper, and what a reader should ask of a fit."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from bayescale.clusters import Clusters
+from bayescale.diagnosis import HONEST, interval_kind
+from bayescale.fitting import Fit
+from bayescale.reporting.provenance import UNKNOWN, Origin
+from bayescale.reporting.record import Section, Table, Text
+from bayescale.reporting.words import listed
+from bayescale.runs import describe_runs
+
+
+def methods(fit: Fit) -> Section:
+    """A paragraph to paste, and the priors."""
+    priors = tuple((name, repr(prior)) for name, prior in fit.structure.priors)
+    table = Table("Priors of what is sampled", ("parameter", "prior"), priors)
+    return Section("methods", "Methods", (Text(" ".join(_sentences(fit))), table))
+
+
+def _sentences(fit: Fit) -> Iterator[str]:
+    law, said, sizes = fit.law, fit.tree.attrs, fit.posterior.sizes
+    runs = describe_runs(fit.runs, inputs=law.inputs, response=law.response)
+    yield f"We fitted the law {law.name!r} ({law.reference}) to {runs}."
+    yield f"Likelihood: {fit.likelihood.title}."
+    if fit.structure.clusters is not None:
+        yield _clusters(fit.structure.clusters)
+    if fit.structure.by is not None:
+        pooled = listed([f"{name} {how}" for name, how in fit.structure.pool] or ["nothing pooled"])
+        yield f"Runs are grouped by {fit.structure.by}: {pooled}."
+    yield (
+        f"The posterior was sampled with {fit.posterior.attrs['inference_library']} "
+        f"({sizes['chain']} chains of {sizes['draw']} draws after {said['tune']} to tune, target "
+        f"acceptance {said['target_accept']:g}, seed {fit.random_seed})."
+    )
+    kind, mass = interval_kind()
+    yield (
+        f"Intervals hold {mass:.0%} of the posterior ({kind.upper()}). Where the infinitesimal "
+        f"jackknife (Giordano and Broderick 2023) gives more than {HONEST} times the posterior's "
+        "standard deviation, the interval is stretched to that."
+    )
+    yield (
+        "Beyond the runs a random walk in log compute is added to the law, its size learned from "
+        "back-tests of 22 public studies."
+    )
+    yield f"Expected log predictive density by PSIS-LOO: {fit.loo.attrs['elpd']:.1f} +- " + (
+        f"{fit.loo.attrs['se']:.1f}."
+    )
+
+
+def _clusters(clusters: Clusters) -> str:
+    terms = "an offset and a tilt" if clusters.tilted else "an offset"
+    what = "about the same compute" if clusters.by == "flops" else f"the same {clusters.by}"
+    return (
+        f"Runs of {what} ({len(clusters.labels)} clusters) share {terms} from the law, integrated "
+        "out where the scatter is Normal."
+    )
+
+
+def checklist(fit: Fit, origin: Origin) -> Section:
+    """Questions of a survey of scaling-law papers, answered from what is known."""
+    rows = tuple(_asked(fit, origin))
+    known = sum(answer != UNKNOWN for _, _, answer in rows)
+    said = (
+        "What a reader needs to judge a scaling law, after Li et al. (2025), arXiv:2502.18969. Of "
+        f"{len(rows)} answers {known} are known here; whoever trained the runs may know the rest."
+    )
+    table = Table("What is known of this fit", ("part", "question", "answer"), rows)
+    numbers = {question: answer for _, question, answer in rows}
+    return Section("checklist", "(Mis)Fitting checklist", (Text(said), table), numbers=numbers)
+
+
+def _asked(fit: Fit, origin: Origin) -> Iterator[tuple[str, str, str]]:
+    yield from (("law", *each) for each in _of_law(fit))
+    yield from (("training", *each) for each in _of_training(origin))
+    yield from (("runs", *each) for each in _of_runs(fit, origin))
+    yield from (("fit", *each) for each in _of_fit(fit))
+
+
+def _of_law(fit: Fit) -> Iterator[tuple[str, str]]:
+    yield "which form", fit.law.title
+    yield "where it is from", fit.law.reference or UNKNOWN
+    yield "how many free parameters", str(len(fit.law.coefficient_names))
+
+
+def _of_training(origin: Origin) -> Iterator[tuple[str, str]]:
+    card = origin.card
+    yield "data the models were trained on", card.title if card else UNKNOWN
+    yield "how params are counted", card.params_count if card else UNKNOWN
+    yield "how compute is counted", (card.cost if card else "") or UNKNOWN
+    yield "unit of the response", card.response_unit if card else UNKNOWN
+    yield "tokeniser and vocabulary", UNKNOWN
+    yield "learning rate and batch tuned for each size", UNKNOWN
+    yield "schedule as long as the run", UNKNOWN
+    yield "data repeated", UNKNOWN
+
+
+def _of_runs(fit: Fit, origin: Origin) -> Iterator[tuple[str, str]]:
+    law = fit.law
+    yield "how many", str(len(fit.runs))
+    for name in law.inputs:
+        yield f"range of {name}", _span(fit.runs[name])
+    if {"params", "tokens"} <= set(law.inputs):
+        yield "range of tokens per parameter", _span(fit.runs["tokens"] / fit.runs["params"])
+    again = int(fit.runs.duplicated(list(law.inputs), keep=False).sum())
+    yield "runs repeated with other seeds", f"{again} of {len(fit.runs)} share their inputs"
+    yield "final losses or checkpoints along the way", UNKNOWN
+    yield "losses smoothed, averaged or selected", UNKNOWN
+    yield "runs left out, and why", UNKNOWN
+    yield "what is odd about the table", " ".join(origin.card.quirks) if origin.card else UNKNOWN
+
+
+def _span(values: "pd.Series[float]") -> str:
+    decades = f"{(values.max() / values.min()):.3g}"
+    return f"{values.min():.3g} to {values.max():.3g} (a factor of {decades})"
+
+
+def _of_fit(fit: Fit) -> Iterator[tuple[str, str]]:
+    said, kind = fit.tree.attrs, interval_kind()
+    yield "objective", f"posterior; {fit.likelihood.title}"
+    yield "where the search begins", "draws around the prior; every chain on its own"
+    yield "optimiser or sampler", str(fit.posterior.attrs["inference_library"])
+    yield "its settings", f"target acceptance {said['target_accept']:g}, {said['tune']} to tune"
+    yield "how intervals were made", f"{kind[1]:.0%} of the posterior, checked by the jackknife"
+    yield "converged", "yes" if fit.verdict.trusted else "; ".join(fit.verdict.reasons)
+    yield "leave-one-out density", f"{fit.loo.attrs['elpd']:.1f} +- {fit.loo.attrs['se']:.1f}"
+    yield "held-out larger runs", UNKNOWN

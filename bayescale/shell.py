@@ -1,0 +1,97 @@
+"""What the shell's commands share: options, tables by name, progress, status."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bayescale.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bayescale.fitting import Fit
+
+GOOD, FAULT, UNTRUSTED = 0, 1, 3
+DEFAULT_TABLE = "pocket"
+
+Table = Annotated[
+    str, typer.Argument(help="A file of runs (CSV, TSV, JSON, Parquet) or a dataset's name.")
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", help="Name a column: params='Model Size'. May be repeated."),
+]
+Draws = Annotated[int, typer.Option(help="Draws a chain.")]
+Chains = Annotated[int, typer.Option(help="Chains.")]
+Seed = Annotated[int, typer.Option(help="Random seed.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Budgets = Annotated[
+    list[float] | None, typer.Option("--flops", help="Compute budget in FLOP; may be repeated.")
+]
+
+
+def columns_named(pairs: list[str]) -> dict[str, str]:
+    """Columns as ``--column OURS=THEIRS`` names them."""
+    named: dict[str, str] = {}
+    for pair in pairs:
+        ours, equals, theirs = pair.partition("=")
+        if not (ours and equals and theirs) or ours in named:
+            raise DataError(
+                f"--column got {pair!r}{' again' * (ours in named)}; expected OURS=THEIRS once a "
+                "column, for example params='Model Size'. Write it with one equals sign and a "
+                "name on either side."
+            )
+        named[ours] = theirs
+    return named
+
+
+def table_of(
+    table: str, columns: dict[str, str], inputs: tuple[str, ...], response: str
+) -> "pd.DataFrame":
+    """Read a file of that name; without one, the dataset of that name."""
+    from bayescale import datasets as registry
+    from bayescale.runs import read_runs
+
+    # os.path takes any text for a path; Path.exists does not.
+    is_file = os.path.exists(table) or Path(table).suffix or len(Path(table).parts) > 1
+    source: Any = table if is_file else registry.load(table)
+    return read_runs(source, columns=columns, inputs=inputs, response=response)
+
+
+@contextmanager
+def showing(chains: int) -> Iterator[Callable[[list[Any]], None]]:
+    """Show on standard error how far the chains are."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("compiling", total=None)
+
+        def update(states: list[Any]) -> None:
+            diverging = sum(state.divergences for state in states)
+            said = f"sampling {chains} chains" + (f", {diverging} divergences" if diverging else "")
+            bar.update(
+                task,
+                description=said,
+                total=sum(state.total_draws for state in states),
+                completed=sum(state.finished_draws for state in states),
+            )
+
+        yield update
+
+
+def status_of(fitted: "Fit") -> int:
+    """Exit status of a fit; it says on standard error why it is not to be trusted."""
+    if fitted.verdict.trusted:
+        return GOOD
+    print(f"bayescale: {' '.join(str(fitted.verdict).split())}", file=sys.stderr)
+    return UNTRUSTED

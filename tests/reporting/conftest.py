@@ -1,0 +1,74 @@
+"""Reports that more than one test file looks at."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayescale as bs
+from bayescale.fitting import Fit
+from bayescale.reporting import Report
+
+HOSTILE = "<script>alert(1)</script>\"'&$\\$_`|[x](javascript:1)"
+"""What would do harm as HTML, as Markdown or as a formula."""
+STRANGE = f"{HOSTILE} \u202e\N{HEBREW LETTER ALEF}\N{HEBREW LETTER BET} \U0001f600 {'very' * 40}"
+"""The same with text from right to left, an emoji, a sign that turns the line, and a long word."""
+
+
+COLUMN = STRANGE.replace("/", "").replace("\\", "")
+"""No column whose name could be a path can group runs."""
+
+
+@pytest.fixture(scope="session")
+def fitted(small_fit: Fit) -> Report:
+    """Of a short fit of the shipped runs."""
+    return bs.report(small_fit, table="pocket", command="bayescale report pocket")
+
+
+@pytest.fixture(scope="session")
+def hostile_fit() -> Fit:
+    """A fit of groups and columns with names that nobody should trust."""
+    params, ratio = map(np.ravel, np.meshgrid(np.geomspace(1e8, 1e10, 5), np.geomspace(2, 200, 4)))
+    noise = np.exp(0.005 * np.random.default_rng(1).standard_normal((2, params.size)))
+    loss = 1.8 + 480 / params**0.35 + 2100 / (ratio * params) ** 0.37
+    tables = [
+        pd.DataFrame(
+            {"params": params, "tokens": ratio * params, "loss": loss * each, COLUMN: name}
+        )
+        for name, each in zip((STRANGE, "plain"), noise, strict=True)
+    ]
+    return bs.fit(
+        bs.models.CHINCHILLA,
+        pd.concat(tables, ignore_index=True),
+        by=COLUMN,
+        pool="separate",
+        draws=100,
+        tune=300,
+        chains=2,
+        random_seed=1,
+    )
+
+
+@pytest.fixture(scope="session")
+def hostile(hostile_fit: Fit) -> Report:
+    """Of that fit, with a table and a command that are no better."""
+    return bs.report(hostile_fit, table=STRANGE, command=f"bayescale report {STRANGE}")
+
+
+@pytest.fixture(scope="session")
+def audited(small_fit: Fit) -> Report:
+    """Of claims about the shipped runs, one of them hostile."""
+    fit = replace(small_fit)
+    values = {"E": 0.3, "alpha": 0.18, "beta": 0.27}
+    claims = [
+        bs.Claim(label="Nobody", values=values, reference="nowhere, arXiv:2203.15556"),
+        bs.Claim(
+            label=STRANGE,
+            values=values | {"alpha": 0.5},
+            errors={"alpha": 0.001},
+            reference=STRANGE,
+        ),
+    ]
+    found = bs.audit(claims, fit, law=fit.law, draws=200, tune=400, chains=2, random_seed=1)
+    return bs.report(found, table="pocket", command="bayescale audit pocket")
