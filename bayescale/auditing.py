@@ -15,7 +15,8 @@ import xarray as xr
 from bayescale import checks
 from bayescale.beyond import held_out
 from bayescale.checks import AGREES, DISAGREES, CheckResult
-from bayescale.claims import AT_BUDGET, Claim, Source, budget_of, read_claims
+from bayescale.claimfiles import Source, read_claims
+from bayescale.claims import AT_BUDGET, Claim, budget_of
 from bayescale.clusters import FOUND
 from bayescale.coherence import agreement, coherence
 from bayescale.driving import TOP, drivers
@@ -154,8 +155,8 @@ def audit(
     Parameters
     ----------
     claims : Claim, sequence of Claim, path, mapping or None
-        What was published: records, a TOML file or a mapping (`bayescale.claims`). None takes what
-        stands with the law about the dataset (`Law.claims_about`).
+        What was published: records, a TOML file or a mapping (`bayescale.claimfiles`). None takes
+        what stands with the law about the dataset (`Law.claims_about`).
     runs : DataFrame, path or Fit
         Training runs, as for `fit`; or a fit of the law that is at hand.
     law : Law
