@@ -15,7 +15,8 @@ import xarray as xr
 from bayescale import checks
 from bayescale.beyond import held_out
 from bayescale.checks import AGREES, DISAGREES, CheckResult
-from bayescale.claims import AT_BUDGET, Claim, Source, budget_of, read_claims
+from bayescale.claimfiles import Source, read_claims
+from bayescale.claims import AT_BUDGET, Claim, budget_of
 from bayescale.clusters import FOUND
 from bayescale.coherence import agreement, coherence
 from bayescale.driving import TOP, drivers
@@ -88,18 +89,18 @@ class Audit:
         What the claims were held against: by ``default``, and with ``one scale``.
     claims : tuple of ClaimAudit
         In the order of the claims.
-    title, dataset : str
-        What it is called, and the dataset behind it, where that is known.
     multiverse : Dataset, optional
         The same law under other choices, if it was asked for.
+    title, dataset : str
+        What it is called, and the dataset behind it, where that is known.
     """
 
     law: Law
     fits: Mapping[str, "Fit"]
     claims: tuple[ClaimAudit, ...]
+    multiverse: xr.Dataset | None = None
     title: str = ""
     dataset: str = ""
-    multiverse: xr.Dataset | None = None
 
     def __getitem__(self, label: str) -> ClaimAudit:
         found = next((each for each in self.claims if each.claim.label == label), None)
@@ -154,8 +155,8 @@ def audit(
     Parameters
     ----------
     claims : Claim, sequence of Claim, path, mapping or None
-        What was published: records, a TOML file or a mapping (`bayescale.claims`). None takes what
-        stands with the law about the dataset (`Law.claims_about`).
+        What was published: records, a TOML file or a mapping (`bayescale.claimfiles`). None takes
+        what stands with the law about the dataset (`Law.claims_about`).
     runs : DataFrame, path or Fit
         Training runs, as for `fit`; or a fit of the law that is at hand.
     law : Law
@@ -196,7 +197,7 @@ def audit(
     varied = specifications_of(multiverse, ours, listed, random_seed)
     known = identified(ours)
     audited = tuple(_audited(each, fits, listed, known, varied) for each in listed)
-    return Audit(law, fits, audited, title, dataset, varied)
+    return Audit(law, fits, audited, varied, title, dataset)
 
 
 def _listed(

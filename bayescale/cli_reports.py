@@ -182,7 +182,7 @@ def _audit(
 
 def _claims(claims: str, law: str | None, table: str) -> tuple[str, tuple["Claim", ...]]:
     """Name of the law, and claims of a file or of the catalogue."""
-    from bayescale.claims import read_claims
+    from bayescale.claimfiles import read_claims
     from bayescale.models import LAWS, law_named
 
     if claims not in LAWS and Path(claims).suffix:

@@ -135,11 +135,11 @@ def audit_published(
 
 def _audited(group: Group, random_seed: int, options: dict[str, Any]) -> Audit:
     dataset, title = group.claims[0].table, group.title
+    how = {"dataset": dataset, "title": title, "random_seed": random_seed, **options}
     try:
-        how = {"dataset": dataset, "title": title, "random_seed": random_seed, **options}
         return audit(group.claims, group.runs(), law=group.law, **how)
     # What one dataset or fit lacks stops no other.
     except BayescaleError as error:
         why = (f"The claim could not be held against its runs: {error}",)
         untold = tuple(ClaimAudit(claim, (UNTESTABLE,), why, {}) for claim in group.claims)
-        return Audit(group.law, {}, untold, title, dataset)
+        return Audit(group.law, {}, untold, title=title, dataset=dataset)

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from bayescale.claims import Claim, read_claims
+from bayescale.claimfiles import read_claims
+from bayescale.claims import Claim
 from bayescale.datasets import card
 from bayescale.errors import DataError, LawError
 from bayescale.models import LAWS

@@ -11,13 +11,13 @@ import scipy.optimize
 import scipy.special
 
 from bayescale.checks import AGREES, DISAGREES, UNTESTED
+from bayescale.choices import with_column
 from bayescale.claims import Claim
 from bayescale.law import Law
 from bayescale.models import LAWS
 from bayescale.objectives import objective, own_objective
 from bayescale.pointfit import descended, residuals
 from bayescale.published import groups
-from bayescale.specifications import with_column
 
 LAW = LAWS["chinchilla"]
 TRUTH = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}

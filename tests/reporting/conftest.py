@@ -91,5 +91,5 @@ def many(audit_at_hand: Audit) -> Report:
     """Of the same, twice, and of claims whose runs could not be had."""
     (claim, *_) = (each.claim for each in audit_at_hand.claims)
     missing = ClaimAudit(claim, ("not testable",), ("There was no network.",), {})
-    nothing = Audit(audit_at_hand.law, {}, (missing,), "nowhere", "nowhere")
+    nothing = Audit(audit_at_hand.law, {}, (missing,), title="nowhere", dataset="nowhere")
     return bs.report([audit_at_hand, audit_at_hand, nothing])
