@@ -83,7 +83,9 @@ def test_every_claim_is_audited_on_its_own_dataset(
         assert settings == {"draws": 200, "chains": 2, "random_seed": 0}
         claim = LAWS["kaplan_n"].claims[0]
         why = ClaimAudit(claim, ("not testable",), ("There was no network.",), {})
-        return (Audit(LAWS["kaplan_n"], {}, (why,), title="kaplan_n on nothing", dataset="nothing"),)
+        return (
+            Audit(LAWS["kaplan_n"], {}, (why,), title="kaplan_n on nothing", dataset="nothing"),
+        )
 
     monkeypatch.setattr(published, "audit_published", audited)
     said = shell("audit", "--all", *QUICK, "--out", "all.html")
