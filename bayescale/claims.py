@@ -46,6 +46,9 @@ class Claim:
         Decimals that were printed, of numbers that end in zeros.
     counts : str, optional
         How params and compute were counted.
+    made_from : str, optional
+        What the claim was found from, where that is more or other than final losses such as the
+        table's: its width is then not held against it.
     method : str, optional
         Which of the estimates in the source this is. Claims of one source and method are the same
         estimate, printed differently.
@@ -83,6 +86,7 @@ class Claim:
     budget: float | None = None
     digits: Mapping[str, int] = field(default_factory=dict)
     counts: str = ""
+    made_from: str = ""
     method: str = ""
     status: str = "printed"
     table: str = ""

@@ -33,7 +33,8 @@ RUNS = (
         digits={"a": 2, "b": 2},
         intervals={"a": (0.488, 0.502), "b": (0.501, 0.512)},
         mass=0.8,
-        reference="arXiv:2203.15556, table 2",
+        made_from="whole training curves, of which these runs are the last points",
+        reference="arXiv:2203.15556, table 2, section 3.1",
         table=DIGITISED,
     ),
     Claim(
