@@ -4,13 +4,14 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bayescale.errors import DataError
 from bayescale.shell import (
     DEFAULT_TABLE,
+    GOOD,
     Budgets,
     Chains,
     Columns,
@@ -24,6 +25,7 @@ from bayescale.shell import (
 )
 
 if TYPE_CHECKING:
+    from bayescale.auditing import Audit
     from bayescale.claims import Claim
     from bayescale.fitting import Fit
 
@@ -62,7 +64,8 @@ def report(
     if Path(source).suffix in SAVED:
         fitted, table = _loaded(source, law), ""
     else:
-        fitted, table = _fitted(source, chosen.name, columns, draws, chains, seed), source
+        settings = {"draws": draws, "chains": chains, "random_seed": seed}
+        fitted, table = _fitted(source, chosen.name, columns, **settings), source
     made = report_of(fitted, flops=flops, table=table, command=_command())
     made.save(out, form=form, figures=figures)
     print(out)
@@ -86,7 +89,7 @@ def _loaded(source: str, law: str | None) -> "Fit":
 
 
 def _fitted(
-    table: str, law: str, columns: list[str] | None, draws: int, chains: int, seed: int
+    table: str, law: str, columns: list[str] | None, *, chains: int, **settings: Any
 ) -> "Fit":
     from bayescale import fitting
     from bayescale.models import law_named
@@ -94,9 +97,7 @@ def _fitted(
     chosen = law_named(law)
     runs = table_of(table, columns_named(columns or []), chosen.inputs, chosen.response)
     with showing(chains) as progress:
-        return fitting.fit(
-            chosen, runs, draws=draws, chains=chains, random_seed=seed, progress=progress
-        )
+        return fitting.fit(chosen, runs, chains=chains, progress=progress, **settings)
 
 
 def audit(
@@ -113,6 +114,9 @@ def audit(
     choices: Annotated[
         bool, typer.Option("--choices", help="Fit again under other choices; takes minutes.")
     ] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every claim that stands with a law, on its own dataset.")
+    ] = False,
     draws: Draws = 1000,
     chains: Chains = 4,
     seed: Seed = 0,
@@ -122,7 +126,7 @@ def audit(
     as_json: Json = False,
 ) -> int:
     """Hold published estimates against the runs behind them."""
-    from bayescale import auditing
+    from bayescale.auditing import DEFAULT, Audit
     from bayescale.reporting import report as report_of
     from bayescale.reporting.writing import check_target
 
@@ -130,25 +134,53 @@ def audit(
         check_target(out, form)
     elif form or figures:
         raise DataError("--format or --figures stands without --out; expected a file. Add --out.")
-    about, chosen = _claims(claims, law)
-    fitted = _fitted(table, about, columns, draws, chains, seed)
-    found = auditing.audit(
-        chosen,
-        fitted,
-        law=fitted.law,
-        multiverse=choices or None,
-        draws=draws,
-        chains=chains,
-        random_seed=seed,
-    )
+    settings = {"draws": draws, "chains": chains, "random_seed": seed}
+    found: Audit | tuple[Audit, ...]
+    found = _every(settings) if every else _audit(table, claims, law, columns, choices, settings)
     made = report_of(found, table=table, command=_command())
     if out is not None:
         made.save(out, form=form, figures=figures)
-    print(json.dumps(made.json(), allow_nan=False) if as_json else out or found)
-    return status_of(fitted)
+    if as_json:
+        print(json.dumps(made.json(), allow_nan=False))
+    else:
+        print(out or _said(found))
+    return GOOD if isinstance(found, tuple) else status_of(found.fits[DEFAULT])
 
 
-def _claims(claims: str, law: str | None) -> tuple[str, tuple["Claim", ...]]:
+def _said(found: "Audit | tuple[Audit, ...]") -> str:
+    if not isinstance(found, tuple):
+        return repr(found)
+    return "\n\n".join(f"== {each.title}\n{each}" for each in found)
+
+
+def _every(settings: dict[str, Any]) -> "tuple[Audit, ...]":
+    from bayescale.published import audit_published
+
+    return audit_published(progress=sys.stderr.isatty(), **settings)
+
+
+def _audit(
+    table: str,
+    claims: str,
+    law: str | None,
+    columns: list[str] | None,
+    choices: bool,
+    settings: dict[str, Any],
+) -> "Audit":
+    from bayescale import auditing
+
+    chosen, told = _claims(claims, law, table)
+    # A claim may be about another column of its dataset; what the user says goes first.
+    named = [f"{ours}={theirs}" for ours, theirs in told[0].columns.items()]
+    given = {pair.partition("=")[0] for pair in columns or ()}
+    columns = [*(columns or ()), *(p for p in named if p.partition("=")[0] not in given)]
+    fitted = _fitted(table, chosen, columns, **settings)
+    return auditing.audit(
+        told, fitted, law=fitted.law, dataset=table, multiverse=choices or None, **settings
+    )
+
+
+def _claims(claims: str, law: str | None, table: str) -> tuple[str, tuple["Claim", ...]]:
     """Name of the law, and claims of a file or of the catalogue."""
     from bayescale.claimfiles import read_claims
     from bayescale.models import LAWS, law_named
@@ -166,4 +198,4 @@ def _claims(claims: str, law: str | None) -> tuple[str, tuple["Claim", ...]]:
             f"nothing was published about law {claims!r}; expected a law with claims, or a file. "
             "See bayescale laws."
         )
-    return claims, chosen.claims_about()
+    return claims, chosen.claims_about(table) or chosen.claims_about()

@@ -44,7 +44,7 @@ class Group:
     def runs(self) -> pd.DataFrame:
         """The runs that they are about."""
         first = self.claims[0]
-        runs = without_rows(datasets.load(first.table), rows=first.without)
+        runs: pd.DataFrame = without_rows(datasets.load(first.table), rows=first.without)
         for name, column in first.columns.items():
             runs = with_column(runs, name=name, column=column)
         return runs.reset_index(drop=True)

@@ -7,6 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bayescale import published
+from bayescale.auditing import Audit, ClaimAudit
+from bayescale.models import LAWS
 from tests.shell import Shell, assert_refused
 
 CLAIMS = """
@@ -69,6 +72,26 @@ def test_claims_of_a_file_are_audited(shell: Shell) -> None:
     assert told["sections"][0]["numbers"]["verdicts"].keys() == {"a draft"}
     assert "a draft" in Path("audit.html").read_text()
     assert "a draft (printed): " in shell(*words).out
+
+
+def test_every_claim_is_audited_on_its_own_dataset(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but the work itself."""
+
+    def audited(progress: bool, **settings: int) -> tuple[Audit, ...]:
+        assert settings == {"draws": 200, "chains": 2, "random_seed": 0}
+        claim = LAWS["kaplan_n"].claims[0]
+        why = ClaimAudit(claim, ("not testable",), ("There was no network.",), {})
+        return (
+            Audit(LAWS["kaplan_n"], {}, (why,), title="kaplan_n on nothing", dataset="nothing"),
+        )
+
+    monkeypatch.setattr(published, "audit_published", audited)
+    said = shell("audit", "--all", *QUICK, "--out", "all.html")
+    assert (said.status, said.out) == (0, "all.html\n")
+    assert "There was no network." in Path("all.html").read_text()
+    assert "== kaplan_n on nothing\nKaplan" in shell("audit", "--all", *QUICK).out
 
 
 REFUSED: dict[str, tuple[tuple[str, ...], list[str]]] = {

@@ -119,7 +119,7 @@ def test_a_law_of_params_and_tokens_by_default(simulated_runs: pd.DataFrame) -> 
     found = bs.multiverse(
         bs.models.CHINCHILLA, simulated_runs, flops=1e22, draws=200, tune=300, chains=2
     )
-    assert dict(found.sizes) == {"likelihood": 3, "priors": 3, "runs": 5, "statistic": 4}
+    assert dict(found.sizes) == {"likelihood": 4, "priors": 3, "runs": 7, "statistic": 4}
     good = found["error"] == ""
     assert good.mean() > 0.9
     assert np.isfinite(found["N_opt"].where(good, 0)).all()

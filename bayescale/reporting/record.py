@@ -73,6 +73,8 @@ class Table:
     @property
     def numeric(self) -> tuple[bool, ...]:
         """Which columns hold numbers."""
+        if not self.rows:
+            return (False,) * len(self.columns)
         return tuple(
             any(cells) and all(cell[:1] in "-+0123456789" for cell in cells)
             for cells in zip(*self.rows, strict=True)

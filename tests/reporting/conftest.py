@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 import bayescale as bs
+from bayescale.auditing import Audit, ClaimAudit
+from bayescale.choices import LIKELIHOODS
 from bayescale.fitting import Fit
 from bayescale.reporting import Report
 
@@ -57,8 +59,8 @@ def hostile(hostile_fit: Fit) -> Report:
 
 
 @pytest.fixture(scope="session")
-def audited(small_fit: Fit) -> Report:
-    """Of claims about the shipped runs, one of them hostile."""
+def audit_at_hand(small_fit: Fit) -> Audit:
+    """Claims about the shipped runs, one of them hostile."""
     fit = replace(small_fit)
     values = {"E": 0.3, "alpha": 0.18, "beta": 0.27}
     claims = [
@@ -70,5 +72,24 @@ def audited(small_fit: Fit) -> Report:
             reference=STRANGE,
         ),
     ]
-    found = bs.audit(claims, fit, law=fit.law, draws=200, tune=400, chains=2, random_seed=1)
-    return bs.report(found, table="pocket", command="bayescale audit pocket")
+    axes = {"likelihood": {name: LIKELIHOODS[name] for name in ("default", "one scale")}}
+    short = {"draws": 200, "tune": 400, "chains": 2}
+    varied = bs.multiverse(fit.law, fit.runs, axes=axes, flops=1e13, jobs=1, random_seed=1, **short)
+    return bs.audit(
+        claims, fit, law=fit.law, title=STRANGE, multiverse=varied, random_seed=1, **short
+    )
+
+
+@pytest.fixture(scope="session")
+def audited(audit_at_hand: Audit) -> Report:
+    """Of these claims."""
+    return bs.report(audit_at_hand, table="pocket", command="bayescale audit pocket")
+
+
+@pytest.fixture(scope="session")
+def many(audit_at_hand: Audit) -> Report:
+    """Of the same, twice, and of claims whose runs could not be had."""
+    (claim, *_) = (each.claim for each in audit_at_hand.claims)
+    missing = ClaimAudit(claim, ("not testable",), ("There was no network.",), {})
+    nothing = Audit(audit_at_hand.law, {}, (missing,), title="nowhere", dataset="nowhere")
+    return bs.report([audit_at_hand, audit_at_hand, nothing])

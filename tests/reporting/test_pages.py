@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 
 import bayescale as bs
+from bayescale.auditing import Audit
 from bayescale.budgets import answers
 from bayescale.fitting import Fit
 from bayescale.reporting import Report
-from bayescale.reporting.record import Section, Table, Text
+from bayescale.reporting.record import Picture, Section, Table, Text
 from bayescale.reporting.words import counted, power
 from tests.reporting.conftest import HOSTILE, STRANGE
 
@@ -52,7 +53,7 @@ class Elements(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-@pytest.fixture(scope="module", params=["fitted", "audited", "hostile"])
+@pytest.fixture(scope="module", params=["fitted", "audited", "many", "hostile"])
 def page(request: pytest.FixtureRequest) -> Elements:
     made: Report = request.getfixturevalue(request.param)
     html = made.html()
@@ -89,7 +90,7 @@ def test_headings_are_in_order_and_figures_have_alternatives(page: Elements) -> 
     assert levels.count(1) == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
     pictures = [each for each in page.named("svg") if each.get("role") == "img"]
-    assert len(pictures) == len(page.named("figure")) >= 6
+    assert len(pictures) == len(page.named("figure")) >= 2
     assert all(each["aria-label"] for each in pictures)
     assert len(page.named("caption")) == len(page.named("table"))
     assert {each.get("scope") for each in page.named("th")} == {"col", "row"}
@@ -149,6 +150,23 @@ def test_an_audit_has_a_part_for_every_claim(audited: Report) -> None:
     each = next(s for s in told["sections"] if s["anchor"] == "each")
     assert [part["heading"] for part in each["sections"]] == ["Nobody", STRANGE]
     assert all(part["numbers"]["verdict"] for part in each["sections"])
+
+
+def test_choices_have_a_section_of_their_own(audited: Report, audit_at_hand: Audit) -> None:
+    found = next(s for s in audited.sections if s.anchor == "choices")
+    pictures = [block.name for block in found.blocks if isinstance(block, Picture)]
+    assert pictures[0] == "choices-N_opt"
+    trusted = int(audit_at_hand.multiverse["trusted"].sum())
+    assert f"2 combinations of choices, and {trusted} of" in str(audited)
+
+
+def test_many_audits_are_one_page_with_every_claim_in_a_sentence(many: Report) -> None:
+    told = many.json()
+    assert told["about"].startswith("3 audits, 164 runs")
+    rows = next(s for s in told["sections"] if s["anchor"] == "claims")["blocks"][0]["rows"]
+    assert [row[0] for row in rows] == ["Nobody", STRANGE] * 2 + ["Nobody"]
+    assert rows[-1][-1] == "There was no network."
+    assert told["sections"][0]["numbers"]["sentence"].startswith("Of 5 published claims, ")
 
 
 def test_what_is_not_known_is_said_to_be_so(fitted: Report, hostile: Report) -> None:
