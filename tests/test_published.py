@@ -95,23 +95,24 @@ def test_an_over_prediction_of_held_out_runs_is_found(public_table: PublicTable)
     assert claim.verdict[0] == "inconsistent"
 
 
+FEW = ("isoflop_llama3", "gemstones_slim_chinchilla", "loss_to_loss_fineweb")
+"""Of the datasets that claims are about; all of them take ten minutes (`bayescale audit --all`)."""
+
+
 @pytest.mark.slow
-def test_all_that_is_published(public_table: PublicTable) -> None:
-    for group in groups():
-        public_table(group.claims[0].table)
-        for claim in group.claims:
-            if claim.held_out:
-                public_table(claim.held_out)
-    audits = audit_published(random_seed=1)
-    assert [audit.title for audit in audits] == [group.title for group in groups()]
+def test_what_was_published_about_a_few_datasets(public_table: PublicTable) -> None:
+    chosen = groups(tables=FEW)
+    for claim in (claim for group in chosen for claim in group.claims):
+        public_table(claim.table)
+        if claim.held_out:
+            public_table(claim.held_out)
+    audits = audit_published(tables=FEW, random_seed=1)
+    assert [audit.title for audit in audits] == [group.title for group in chosen]
     claims = {each.claim.label: each for audit in audits for each in audit.claims}
     assert all(audit.fits for audit in audits)
     assert all(set(each.verdict) <= VERDICTS.keys() and each.reasons for each in claims.values())
-    assert claims["Besiroglu et al."].verdict == ("consistent",)
-    assert "own objective" in " ".join(claims["McLeish et al., cool_end"].reasons)
-    additive = [each for name, each in claims.items() if name.endswith("additive form")]
-    assert len(additive) == 6
-    for each in additive:
-        assert each.results["held-out runs"].numbers["percent"] > 3
-        assert "inconsistent" in each.verdict or "refused" in each.verdict
+    assert "own objective" in " ".join(claims["McLeish et al., slim_chinchilla"].reasons)
+    additive = claims["Brandfonbrener et al., FineWeb, additive form"]
+    assert additive.results["held-out runs"].numbers["percent"] > 3
+    assert additive.verdict[0] in ("inconsistent", "refused")
     assert "incoherent" in claims["Llama 3, frontier"].verdict
