@@ -23,6 +23,7 @@ from bayescale.driving import TOP, drivers
 from bayescale.errors import DataError
 from bayescale.identification import IDENTIFIED, identification
 from bayescale.law import Law, arguments
+from bayescale.leftover import misfit
 from bayescale.likelihood import LikelihoodFactory, student_t
 from bayescale.objectives import own_objective
 from bayescale.sensitive import sensitivity, specifications_of
@@ -248,7 +249,7 @@ def _audited(
         checks.position(testable, ours),
         checks.joint(claim, ours),
         checks.at_budget(claim, ours),
-        checks.misfit(claim, ours),
+        misfit(claim, ours),
         held_out(claim, ours),
         checks.width(testable, fits),
         coherence(claim, ours.law, others),

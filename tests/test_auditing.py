@@ -18,6 +18,7 @@ from bayescale.coherence import agreement, coherence
 from bayescale.driving import drivers
 from bayescale.errors import DataError
 from bayescale.fitting import Fit, fit
+from bayescale.leftover import misfit
 from bayescale.likelihood import normal
 from bayescale.pointfit import descended
 
@@ -120,7 +121,7 @@ def test_a_fit_that_is_not_trusted_is_held_against_nobody(grid: Fit) -> None:
 
 
 def test_the_mean_residual_of_the_truth_is_what_chance_makes_it(grid: Fit) -> None:
-    result = checks.misfit(claim(), grid)
+    result = misfit(claim(), grid)
     logs = np.log(grid.runs["loss"])
     expected = np.log(LAW.formula(grid.runs["params"], grid.runs["tokens"], **TRUTH))
     assert result.numbers["mean"] == pytest.approx(float((logs - expected).mean()))
@@ -132,10 +133,10 @@ def test_the_mean_residual_of_the_truth_is_what_chance_makes_it(grid: Fit) -> No
 
 def test_rounding_is_given_the_benefit_of_the_doubt(grid: Fit) -> None:
     coarse = claim(values={"E": 1.82, "A": 480.0, "B": 2090.0, "alpha": 0.35, "beta": 0.37})
-    numbers = checks.misfit(coarse, grid).numbers
+    numbers = misfit(coarse, grid).numbers
     assert abs(numbers["mean"]) > 5 * numbers["sd"]
     assert numbers["lowest"] < 0 < numbers["highest"]
-    assert checks.misfit(coarse, grid).outcome == checks.AGREES
+    assert misfit(coarse, grid).outcome == checks.AGREES
     low, high = (checks.optimum_range(coarse, grid, 1e23)[k] for k in (1, 2))
     assert low < checks.optimum_range(claim(), grid, 1e23)[0] < high
 
