@@ -12,7 +12,7 @@ import numpy as np
 from measuring import machine, print_rows
 
 import bayescale as bs
-from bayescale.reporting.writing import drawing, svg
+from bayescale.reporting.writing import drawing, drawn, svg
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def measured(fitted: bs.Fit, table: str, target: Path) -> dict[str, float]:
     for picture in made.pictures():
         start = perf_counter()
         with drawing():
-            svg(picture.draw())
+            svg(drawn(picture))
         seconds[f"of which {picture.name}"] = perf_counter() - start
     return seconds
 

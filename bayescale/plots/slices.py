@@ -1,9 +1,11 @@
 """IsoFLOP slices: how the response depends on params at one compute, budget by budget."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -23,7 +25,7 @@ ACROSS = 3
 """Panels beside one another."""
 PANEL = (2.5, 2.1)
 """Inches."""
-POINTS = 40
+POINTS = 32
 
 
 def plot_slices(
@@ -71,8 +73,13 @@ def plot_slices(
         size = (PANEL[0] * ACROSS, PANEL[1] * rows + 0.4)
         figure = plt.figure(figsize=size, layout="constrained")
     panels = figure.subplots(rows, ACROSS, squeeze=False).ravel()
-    for ax, budget in zip(panels, budgets, strict=False):
-        _draw_slice(ax, fit, runs, group, float(budget))
+    slices = [_Slice.at(float(budget), runs) for budget in budgets]
+    best = _best(fit, budgets, group)
+    for ax, each, said, lowest in zip(
+        panels, slices, _said(fit, slices, group), best, strict=False
+    ):
+        _draw_slice(ax, each, said, fit.law.response)
+        _mark_lowest(ax, lowest, each)
     for ax in panels[len(budgets) :]:
         ax.set_axis_off()
     figure.supxlabel(quantity_label("params"), fontsize="medium")
@@ -85,35 +92,57 @@ def plot_slices(
     return drawn
 
 
-def _draw_slice(ax: Axes, fit: "Fit", runs: pd.DataFrame, group: str | None, budget: float) -> None:
-    near = runs[np.abs(np.log(runs["flops"] / budget)) < np.log(NEAR)]
-    low, high = near["params"].min(), near["params"].max()
-    params = np.geomspace(low / REACH, high * REACH, POINTS)
-    points = points_of(fit, group, params=params, tokens=SIX_ND.tokens(params, budget))
-    said, mass = fit.predict(points, extrapolate=False), interval_kind()[1]
+@dataclass(frozen=True)
+class _Slice:
+    """A budget, the runs near it, and the params that its curve runs along."""
+
+    budget: float
+    runs: pd.DataFrame
+    params: np.ndarray
+
+    @classmethod
+    def at(cls, budget: float, runs: pd.DataFrame) -> "_Slice":
+        near = runs[np.abs(np.log(runs["flops"] / budget)) < np.log(NEAR)]
+        ends = near["params"].min() / REACH, near["params"].max() * REACH
+        return cls(budget, near, np.geomspace(*ends, POINTS))
+
+
+def _best(fit: "Fit", budgets: np.ndarray, group: str | None) -> list[xr.DataArray]:
+    """Draws of the optimum at each budget."""
+    found = fit.optimum(budgets, extrapolate=False)["N_opt"]
+    if group is not None:
+        found = found.sel({str(fit.structure.by): group})
+    return [found.isel(budget=k) for k in range(len(budgets))]
+
+
+def _said(fit: "Fit", slices: list[_Slice], group: str | None) -> list[xr.Dataset]:
+    """What the fit says along each slice, found together."""
+    params = np.concatenate([each.params for each in slices])
+    budgets = np.repeat([each.budget for each in slices], POINTS)
+    points = points_of(fit, group, params=params, tokens=SIX_ND.tokens(params, budgets))
+    said = fit.predict(points, extrapolate=False)
+    return [said.isel(point=slice(k * POINTS, (k + 1) * POINTS)) for k in range(len(slices))]
+
+
+def _draw_slice(ax: Axes, each: _Slice, said: xr.Dataset, response: str) -> None:
+    mass, params, near = interval_kind()[1], each.params, each.runs
     ax.set(xscale="log", yscale="log")
-    ax.set_title(f"{budget:.2g} FLOP", fontsize="medium")
+    ax.set_title(f"{each.budget:.2g} FLOP", fontsize="medium")
     for what, color, alpha, label in (("new_run", SKY, 0.3, "new run"), ("mean", BLUE, 0.4, "law")):
         text = f"{label}, {interval_label(mass)}"
         draw_band(ax, params, said[what], mass=mass, color=color, alpha=alpha, label=text)
     median = said["mean"].median(SAMPLE_DIMS).to_numpy()
-    draw_curve(ax, params, median, within=(low, high), color=BLUE)
-    ax.scatter(near["params"], near[fit.law.response], s=14, color=BLACK, zorder=4, label="runs")
-    _mark_lowest(ax, fit, group, budget, (params[0], params[-1]))
+    within = near["params"].min(), near["params"].max()
+    draw_curve(ax, params, median, within=within, color=BLUE)
+    ax.scatter(near["params"], near[response], s=14, color=BLACK, zorder=4, label="runs")
     # Where the law is vague, a new run's interval would flatten all else.
-    seen = np.concatenate([near[fit.law.response], median])
+    seen = np.concatenate([near[response], median])
     ax.set_ylim(seen.min() * 0.99, seen.max() * 1.01)
     plain_ticks(ax.yaxis)
-    few_ticks(ax.xaxis)
 
 
-def _mark_lowest(
-    ax: Axes, fit: "Fit", group: str | None, budget: float, limits: tuple[float, float]
-) -> None:
+def _mark_lowest(ax: Axes, best: xr.DataArray, each: _Slice) -> None:
     """The optimum, where it lies in the panel."""
-    best = fit.optimum(budget, extrapolate=False)["N_opt"].isel(budget=0)
-    if group is not None:
-        best = best.sel({str(fit.structure.by): group})
     low, high = (float(end) for end in ends(best, interval_kind()[1]))
     ax.axvspan(low, high, color=VERMILION, alpha=0.15, linewidth=0, zorder=1)
     ax.axvline(
@@ -124,4 +153,5 @@ def _mark_lowest(
         zorder=3,
         label=quantity_label("N_opt").split()[-1],
     )
-    ax.set_xlim(limits)
+    ax.set_xlim(each.params[0], each.params[-1])
+    few_ticks(ax.xaxis)

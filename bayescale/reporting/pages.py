@@ -17,7 +17,7 @@ import jinja2
 from markupsafe import Markup
 
 from bayescale.reporting.record import Block, Code, Listing, Picture, Report, Section, Table, Text
-from bayescale.reporting.writing import MARK, drawing, inline, svg
+from bayescale.reporting.writing import MARK, drawing, drawn, inline, svg
 
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 """Control characters, and those that turn the reading direction."""
@@ -50,7 +50,7 @@ def html(report: Report) -> str:
     """One page of HTML with everything in it."""
     with drawing():
         pictures = {
-            each.name: Markup(inline(svg(each.draw()), each.name, seen(each.alt)))
+            each.name: Markup(inline(svg(drawn(each)), each.name, seen(each.alt)))
             for each in report.pictures()
         }
     made = f"{MARK} {version('bayescale')}"

@@ -9,6 +9,7 @@ UNITS = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"), (1e3, "thousand
 PLAIN = (1e-3, 1e4)
 """Between these, numbers are written without a power of ten; and in words up to 1e16."""
 LARGEST = 1e16
+TIMES = "\N{MULTIPLICATION SIGN}"
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 INTERVALS = {"eti": "equal-tailed", "hdi": "highest-density"}
 """Kinds of interval, in words."""
@@ -46,7 +47,7 @@ def power(value: float) -> str:
     if value == 0 or PLAIN[0] <= abs(value) < PLAIN[1]:
         return f"{value:.3g}"
     exponent = _exponent(value)
-    return f"{value / 10.0**exponent:.3g}{_raised(exponent)}"
+    return f"{value / 10.0**exponent:.3g}{TIMES}{raised(exponent)}"
 
 
 def power_between(found: Estimate) -> str:
@@ -56,15 +57,16 @@ def power_between(found: Estimate) -> str:
         exponent = 0
     shown = (x / 10.0**exponent for x in (found.median, found.lower, found.upper))
     middle, low, high = (f"{x:.3g}" for x in shown)
-    return f"{middle} ({low} to {high}){_raised(exponent) if exponent else ''}"
+    return f"{middle} ({low} to {high}){TIMES + raised(exponent) if exponent else ''}"
 
 
 def _exponent(value: float) -> int:
     return math.floor(math.log10(abs(value))) if value else 0
 
 
-def _raised(exponent: int) -> str:
-    return f"×10{str(exponent).translate(RAISED)}"  # noqa: RUF001
+def raised(exponent: float) -> str:
+    """A power of ten: ``10¹³``."""
+    return f"10{f'{exponent:.0f}'.translate(RAISED)}"
 
 
 def listed(words: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 import re
 import tempfile
@@ -14,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterSciNotation, NullFormatter
 
 from bayescale.errors import DataError
+from bayescale.reporting.words import raised
 
 if TYPE_CHECKING:
-    from bayescale.reporting.record import Report
+    from bayescale.reporting.record import Picture, Report
 
 FORMS = {"html": "html", "htm": "html", "md": "md", "markdown": "md", "json": "json"}
 """Extension of a file -> the form it is written in."""
@@ -160,7 +163,7 @@ def write_figures(report: "Report", folder: str | PathLike[str]) -> None:
             _check_replaceable(target.with_suffix(suffix))
     for picture, target in targets.items():
         with drawing():
-            figure = picture.draw()
+            figure = drawn(picture)
             write(target.with_suffix(".svg"), svg(figure).encode())
             write(target.with_suffix(".png"), _png(figure))
 
@@ -172,6 +175,19 @@ def drawing() -> Iterator[None]:
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         warnings.filterwarnings("ignore", "Matplotlib currently does not support", UserWarning)
         yield
+
+
+def drawn(picture: "Picture") -> Figure:
+    """The figure of a picture, powers of ten at its axes written as text.
+
+    As formulas they take a fifth of the time of a whole report, and nobody can search for them.
+    """
+    figure = picture.draw()
+    for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)):
+        if isinstance(axis.get_major_formatter(), LogFormatterSciNotation):
+            axis.set_major_formatter(lambda value, _: raised(math.log10(value)))
+            axis.set_minor_formatter(NullFormatter())
+    return figure
 
 
 def svg(figure: Figure) -> str:
