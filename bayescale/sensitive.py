@@ -190,7 +190,8 @@ def _spread(moved: Mapping[str, Moved], found: xr.Dataset) -> str:
         for name in dict.fromkeys([*({BEST} & {*moved}), furthest])
     ]
     beyond = [name for name, each in moved.items() if each.within is False]
-    apart = f" The claimed {', '.join(beyond)} lies beyond all intervals." if beyond else ""
+    lie = "lies" if len(beyond) == 1 else "lie"
+    apart = f" The claimed {', '.join(beyond)} {lie} beyond all intervals." if beyond else ""
     return f"In posterior sd of the fit, choices move {' and '.join(said)}.{apart}"
 
 

@@ -152,7 +152,9 @@ def _choices(audited: Audit) -> Iterator[Section]:
         f"The law was fitted under {found[TRUSTED].size} combinations of choices, and {trusted} of "
         "these fits are trusted."
     )
-    quantities = [name for name in (BEST, *claimed_most(audited, most=1)) if name in found]
+    # The exponent of the frontier, where the law has one, or what most claims are about.
+    other = [*audited.law.derived][:1] or claimed_most(audited, most=1)
+    quantities = [name for name in (BEST, *other) if name in found]
     sensitivities = tuple(
         f"{each.claim.label}: {each.results[NAME].sentence}"
         for each in audited.claims
