@@ -8,7 +8,7 @@ from bayescale.clusters import Clusters
 from bayescale.diagnosis import HONEST, interval_kind
 from bayescale.fitting import Fit
 from bayescale.reporting.provenance import UNKNOWN, Origin
-from bayescale.reporting.record import Section, Table, Text
+from bayescale.reporting.record import Block, Listing, Section, Table, Text
 from bayescale.reporting.words import listed
 from bayescale.runs import describe_runs
 
@@ -69,7 +69,10 @@ def checklist(fit: Fit, origin: Origin) -> Section:
     )
     table = Table("What is known of this fit", ("part", "question", "answer"), rows)
     numbers = {question: answer for _, question, answer in rows}
-    return Section("checklist", "(Mis)Fitting checklist", (Text(said), table), numbers=numbers)
+    blocks: tuple[Block, ...] = (Text(said), table)
+    if origin.card and origin.card.quirks:
+        blocks += (Text("What is odd about the table:"), Listing(origin.card.quirks))
+    return Section("checklist", "(Mis)Fitting checklist", blocks, numbers=numbers)
 
 
 def _asked(fit: Fit, origin: Origin) -> Iterator[tuple[str, str, str]]:
@@ -109,7 +112,9 @@ def _of_runs(fit: Fit, origin: Origin) -> Iterator[tuple[str, str]]:
     yield "final losses or checkpoints along the way", UNKNOWN
     yield "losses smoothed, averaged or selected", UNKNOWN
     yield "runs left out, and why", UNKNOWN
-    yield "what is odd about the table", " ".join(origin.card.quirks) if origin.card else UNKNOWN
+    quirks = origin.card.quirks if origin.card else ()
+    odd = f"{len(quirks)} remarks, below" if origin.card else UNKNOWN
+    yield "what is odd about the table", odd
 
 
 def _span(values: "pd.Series[float]") -> str:
