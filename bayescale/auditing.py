@@ -14,7 +14,7 @@ import xarray as xr
 
 from bayescale import checks
 from bayescale.beyond import held_out
-from bayescale.checks import AGREES, DISAGREES, CheckResult
+from bayescale.checks import CheckResult
 from bayescale.claimfiles import Source, read_claims
 from bayescale.claims import AT_BUDGET, Claim, budget_of
 from bayescale.clusters import FOUND
@@ -27,26 +27,11 @@ from bayescale.leftover import misfit
 from bayescale.likelihood import LikelihoodFactory, student_t
 from bayescale.objectives import own_objective
 from bayescale.sensitive import sensitivity, specifications_of
+from bayescale.verdicts import reasons_of, verdict_of
 
 if TYPE_CHECKING:
     from bayescale.fitting import Fit
 
-REFUSED = "refused"
-INCONSISTENT, INCOHERENT, OVERCONFIDENT = "inconsistent", "incoherent", "overconfident"
-CONSISTENT, UNTESTABLE = "consistent", "not testable"
-VERDICTS = {
-    REFUSED: "the fit is not trusted, so that nothing is held against the claim",
-    INCONSISTENT: "the runs say otherwise",
-    INCOHERENT: "its numbers contradict one another, or its own method",
-    OVERCONFIDENT: "its interval is narrower than these runs can make it",
-    CONSISTENT: "nothing that was checked speaks against it",
-    UNTESTABLE: "these runs do not tell",
-}
-"""What an audit can come to, the gravest first."""
-
-POSITIONS = ("position", "joint position", "optimum", "residuals", "held-out runs")
-INWARD = ("coherence", "own objective")
-"""Checks of a claim against itself, which stand whatever a fit is worth."""
 DEFAULT, ONE_SCALE = "default", "one scale"
 
 
@@ -59,7 +44,7 @@ class ClaimAudit:
     claim : Claim
         What was published.
     verdict : tuple of str
-        Keys of `VERDICTS`, the gravest first.
+        Keys of `bayescale.verdicts.VERDICTS`, the gravest first.
     reasons : tuple of str
         A sentence for each check that led there.
     results : mapping of str to CheckResult
@@ -259,8 +244,8 @@ def _audited(
     )
     results = {result.name: result for result in found}
     vague = sorted(_said(claim, ours.law) - known)
-    verdict = _verdict(results, vague, trusted=ours.verdict.trusted)
-    return ClaimAudit(claim, verdict, _reasons(verdict, results, vague, ours), results)
+    verdict = verdict_of(results, vague, trusted=ours.verdict.trusted)
+    return ClaimAudit(claim, verdict, reasons_of(verdict, results, vague, ours), results)
 
 
 def _said(claim: Claim, law: Law) -> set[str]:
@@ -280,39 +265,3 @@ def _only(claim: Claim, known: frozenset[str]) -> Claim:
         for part in ("values", "errors", "intervals")
     }
     return replace(claim, **kept)
-
-
-def _verdict(
-    results: Mapping[str, CheckResult], vague: Sequence[str], *, trusted: bool
-) -> tuple[str, ...]:
-    failed = {name for name, result in results.items() if result.outcome == DISAGREES}
-    found = [
-        word
-        for word, names in (
-            (INCONSISTENT, POSITIONS),
-            (INCOHERENT, INWARD),
-            (OVERCONFIDENT, ("width",)),
-        )
-        if failed & set(names)
-    ]
-    if not trusted:
-        # What a claim says of itself stands, whatever the runs do.
-        return (REFUSED, *(word for word in found if word == INCOHERENT))
-    passed = any(results[name].outcome == AGREES for name in (*POSITIONS, "width"))
-    return tuple(found) or ((UNTESTABLE,) if vague or not passed else (CONSISTENT,))
-
-
-def _reasons(
-    verdict: tuple[str, ...], results: Mapping[str, CheckResult], vague: Sequence[str], fit: "Fit"
-) -> tuple[str, ...]:
-    hangs = (results := dict(results)).pop("sensitivity", None)
-    reasons = [f"{name}: {r.sentence}" for name, r in results.items() if r.outcome == DISAGREES]
-    if REFUSED in verdict:
-        reasons = [*fit.verdict.reasons, *(r for r in reasons if r.startswith(INWARD))]
-    if vague:
-        reasons.append(f"The runs do not identify {', '.join(vague)}.")
-    if not reasons:
-        reasons = [f"{name}: {r.sentence}" for name, r in results.items() if r.outcome == AGREES]
-    if hangs is not None and hangs.outcome == DISAGREES and REFUSED not in verdict:
-        reasons.append(f"{hangs.name}: {hangs.sentence}")
-    return tuple(reasons)

@@ -13,6 +13,7 @@ from bayescale.checks import AGREES, CHANCE, DISAGREES, CheckResult, rounded, un
 from bayescale.claims import AT_BUDGET, Claim, half_digit
 from bayescale.law import Law, arguments, call
 
+METHODS = "agreement of methods"
 Span = tuple[float, float]
 
 
@@ -114,7 +115,7 @@ def _lines(claim: Claim) -> Iterator[tuple[bool, str]]:
 
 def agreement(claim: Claim, others: Iterable[Claim]) -> CheckResult:
     """Whether the methods of one paper agree, in standard deviations of their difference."""
-    name = "agreement of methods"
+    name = METHODS
     rows = {}
     for other in others:
         if other.source != claim.source or other.method == claim.method:

@@ -10,11 +10,12 @@ from typing import Any
 import pandas as pd
 
 from bayescale import datasets
-from bayescale.auditing import UNTESTABLE, Audit, ClaimAudit, audit
+from bayescale.auditing import Audit, ClaimAudit, audit
 from bayescale.choices import with_column, without_rows
 from bayescale.claims import Claim
 from bayescale.errors import BayescaleError, DataError
 from bayescale.law import Law
+from bayescale.verdicts import UNTESTABLE
 
 
 @dataclass(frozen=True, eq=False)

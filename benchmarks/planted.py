@@ -15,7 +15,7 @@ import pandas as pd
 from measuring import machine, print_rows
 
 import bayescale as bs
-from bayescale.auditing import CONSISTENT, INCONSISTENT, OVERCONFIDENT, UNTESTABLE
+from bayescale.verdicts import CONSISTENT, INCONSISTENT, OVERCONFIDENT, UNTESTABLE
 
 LAW = bs.models.CHINCHILLA
 TRUTH = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}

@@ -9,10 +9,10 @@ import pytest
 
 import bayescale as bs
 from bayescale import published
-from bayescale.auditing import VERDICTS
 from bayescale.claims import Claim
 from bayescale.errors import DataError
 from bayescale.published import audit_published, groups
+from bayescale.verdicts import VERDICTS
 
 LAW = bs.models.CHINCHILLA
 HERE: dict[str, Any] = {"jobs": 1, "random_seed": 1}

@@ -14,6 +14,7 @@ from bayescale.errors import LawError
 from bayescale.law import Law, arguments, call
 from bayescale.plots.labels import few_ticks, is_exponent, plain, symbol
 from bayescale.plots.palette import BLUE, GREY, MARKERS, VERMILION
+from bayescale.verdicts import FINE
 
 if TYPE_CHECKING:
     from bayescale.auditing import Audit, ClaimAudit
@@ -27,8 +28,6 @@ WIDE = 10.0
 """Ratio of the ends of a panel from which on it is logarithmic."""
 MOST = 6
 """Panels, if nobody says which quantities."""
-FINE = ("consistent", "not testable", "refused")
-"""Verdicts that do not speak against a claim."""
 
 
 def plot_claims(
@@ -130,7 +129,7 @@ def _draw_panel(ax: Axes, audited: "Audit", name: str) -> None:
 
 
 def _look(each: "ClaimAudit") -> tuple[str, str]:
-    return (GREY, MARKERS[1]) if set(each.verdict) <= set(FINE) else (VERMILION, MARKERS[2])
+    return (GREY, MARKERS[1]) if set(each.verdict) <= FINE else (VERMILION, MARKERS[2])
 
 
 def _draw_row(

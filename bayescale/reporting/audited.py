@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bayescale import plots
-from bayescale.auditing import CONSISTENT, DEFAULT, REFUSED, UNTESTABLE, VERDICTS, Audit, ClaimAudit
+from bayescale.auditing import DEFAULT, Audit, ClaimAudit
 from bayescale.budgets import finite
 from bayescale.claims import Claim
 from bayescale.diagnosis import interval
@@ -35,6 +35,7 @@ from bayescale.reporting.record import (
 from bayescale.reporting.words import listed
 from bayescale.sensitive import BEST, NAME
 from bayescale.specifications import TRUSTED
+from bayescale.verdicts import FINE, VERDICTS
 
 STATUS = {
     "printed": "read in the source",
@@ -188,7 +189,7 @@ def _claims(audited: Audit) -> Section:
 
 
 def _claim(audited: Audit, each: ClaimAudit, number: int) -> Section:
-    claim, fine = each.claim, set(each.verdict) <= {CONSISTENT, UNTESTABLE, REFUSED}
+    claim, fine = each.claim, set(each.verdict) <= FINE
     checks = tuple((name, r.outcome, r.sentence) for name, r in each.results.items())
     blocks: list[Block] = [
         Text(f"Verdict: {', '.join(each.verdict)}.", "good" if fine else "bad"),
