@@ -122,6 +122,11 @@ class Audit:
     def __repr__(self) -> str:
         return "\n\n".join(map(repr, self.claims))
 
+    def _repr_html_(self) -> str:
+        from bayescale.display import audit_html
+
+        return audit_html(self)
+
 
 def audit(
     claims: Claim | Sequence[Claim] | Source | None,

@@ -13,6 +13,7 @@ from bayescale.diagnosis import HONEST, interval_kind, interval_names
 from bayescale.runs import describe_runs
 
 if TYPE_CHECKING:
+    from bayescale.auditing import Audit
     from bayescale.fitting import Fit
 
 COLUMNS = {"honesty": "{:.2f}", "ess_bulk": "{:.0f}", "ess_tail": "{:.0f}", "r_hat": "{:.3f}"}
@@ -83,3 +84,16 @@ def fit_html(fit: "Fit") -> str:
         f'<div><p>{lines}</p>{table}<div style="border-left:4px solid {colour};'
         f'padding-left:.8em">{notes}</div></div>'
     )
+
+
+def audit_html(audited: "Audit") -> str:
+    """An audit as HTML, for notebooks: every claim with its verdict and the reasons."""
+    style = ' style="text-align:left; vertical-align:top"'
+    rows = "".join(
+        f"<tr><th{style}>{html.escape(each.claim.label)}</th>"
+        f"<td{style}>{html.escape(', '.join(each.verdict))}</td>"
+        f"<td{style}>{'<br>'.join(map(html.escape, each.reasons))}</td></tr>"
+        for each in audited.claims
+    )
+    head = "".join(f"<th{style}>{name}</th>" for name in ("claim", "verdict", "because"))
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"

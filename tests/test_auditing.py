@@ -271,6 +271,15 @@ def test_an_audit_says_which_runs_drive_the_optimum(audited: Audit, grid: Fit) -
     assert beyond.influence().attrs["answer"] == "N_opt at 1e+23 FLOP"
 
 
+def test_a_notebook_shows_every_claim_and_runs_nothing(audited: Audit) -> None:
+    (first, *_) = audited.claims
+    hostile = replace(first, claim=claim(label="<b>me</b>"), reasons=("<script>1</script>",))
+    page = replace(audited, claims=(hostile, *audited.claims))._repr_html_()
+    assert page.count("<tr>") == 2 + len(audited.claims)
+    assert "&lt;b&gt;me&lt;/b&gt;" in page
+    assert "<script>" not in page
+
+
 def test_only_audited_claims_can_be_asked_for(audited: Audit) -> None:
     with pytest.raises(DataError, match="no claim 'nobody'"):
         audited["nobody"]
