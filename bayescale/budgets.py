@@ -10,9 +10,9 @@ import xarray as xr
 
 from bayescale.diagnosis import HONEST, interval
 from bayescale.draws import SAMPLE_DIMS
+from bayescale.driving import largest_budget
 from bayescale.extrapolation import drift_share
 from bayescale.fitting import Fit
-from bayescale.flops import SIX_ND
 
 QUANTITIES = {
     "N_opt": "N_opt",
@@ -70,7 +70,7 @@ def optimum_at(fit: Fit, flops: Sequence[float] | None) -> xr.Dataset:
 
 def largest_run(fit: Fit) -> float:
     """Compute of the largest run, to two digits."""
-    return float(f"{SIX_ND.flops(fit.runs['params'], fit.runs['tokens']).max():.1e}")
+    return float(f"{largest_budget(fit):.1e}")
 
 
 def answers(fit: Fit, optimum: xr.Dataset) -> list[Answer]:

@@ -15,6 +15,7 @@ from scipy import optimize, stats
 
 from bayescale.claims import Claim
 from bayescale.diagnosis import honesty
+from bayescale.display import listed
 from bayescale.draws import SAMPLE_DIMS
 from bayescale.driving import largest_budget
 from bayescale.flops import SIX_ND
@@ -100,12 +101,12 @@ def position(claim: Claim, fit: "Fit") -> CheckResult:
     limit = float(stats.norm.isf(CHANCE / 2 / len(names)))
     far = {name: row["distance"] for name, row in rows.items() if abs(row["distance"]) > limit}
     if far:
-        said = _listed([f"{name} lies {z:+.1f}" for name, z in far.items()])
+        said = listed([f"{name} lies {z:+.1f}" for name, z in far.items()])
         sentence = (
             f"{said} standard deviations from the posterior mean, and chance goes to {limit:.1f}."
         )
     else:
-        sentence = f"{_listed(names)} within {limit:.1f} standard deviations of the posterior mean."
+        sentence = f"{listed(names)} within {limit:.1f} standard deviations of the posterior mean."
     data = xr.Dataset({name: fit.posterior[name] for name in names})
     return CheckResult(
         "position", DISAGREES if far else AGREES, {"limit": limit, **rows}, sentence, data
@@ -124,10 +125,6 @@ def _placed(claim: Claim, fit: "Fit", name: str) -> dict[str, float]:
         "rank": float((draws < value).mean()),
         "distance": (nearest - mean) / float(np.hypot(own, error)),
     }
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def joint(claim: Claim, fit: "Fit") -> CheckResult:

@@ -4,6 +4,7 @@ Numbers are rounded to what their interval supports; everything that came from a
 """
 
 import html
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +28,11 @@ def significant(value: float, scale: float) -> str:
         digits = max(int(np.floor(np.log10(abs(value) / scale))), 0) + 2 if value else 2
         return f"{value:.{min(digits, 6) - 1}e}"
     return f"{value:.{max(1 - int(np.floor(np.log10(scale))), 0)}f}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """A, b and c."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def printed(table: pd.DataFrame) -> pd.DataFrame:

@@ -15,6 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.diagnosis import HONEST, MOVED
+from bayescale.display import listed
 from bayescale.draws import numbers
 from bayescale.identification import (
     IDENTIFIED,
@@ -287,11 +288,7 @@ def _priors(fit: "Fit", table: pd.DataFrame) -> Iterator[Finding]:
         worst, sensitivity = names[0], float(moved["prior"].iloc[0])
         most = f", {worst} most" if len(names) > 1 else ""
         sentence = (
-            f"Another prior would move {_listed(names)}{most} (sensitivity {sensitivity:.2f}). "
+            f"Another prior would move {listed(names)}{most} (sensitivity {sensitivity:.2f}). "
             "Look at plots.plot_psense_dist, and give the priors that you believe."
         )
         yield _found("prior", worst, sensitivity, SENSITIVE, sentence)
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -96,7 +96,7 @@ def test_an_over_prediction_of_held_out_runs_is_found(public_table: PublicTable)
 
 
 FEW = ("isoflop_llama3", "gemstones_slim_chinchilla", "loss_to_loss_fineweb")
-"""Of the datasets that claims are about; all of them take seven minutes (`bayescale audit --all`)."""
+"""Of the datasets that claims are about; all take seven minutes (`bayescale audit --all`)."""
 
 
 @pytest.mark.slow

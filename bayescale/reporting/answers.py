@@ -17,13 +17,13 @@ from bayescale.budgets import (
     largest_run,
 )
 from bayescale.diagnosis import interval_kind
+from bayescale.display import listed
 from bayescale.fitting import Fit
 from bayescale.reporting.predictions import MULTIPLES, predictions
 from bayescale.reporting.record import Block, Section, Table, Text
 from bayescale.reporting.words import (
     INTERVALS,
     counted_between,
-    listed,
     plain_between,
     power,
     power_between,

@@ -13,7 +13,7 @@ from bayescale.auditing import DEFAULT, Audit, ClaimAudit
 from bayescale.budgets import finite
 from bayescale.claims import Claim
 from bayescale.diagnosis import interval
-from bayescale.display import heading, significant
+from bayescale.display import heading, listed, significant
 from bayescale.draws import SAMPLE_DIMS
 from bayescale.plots import multiverse
 from bayescale.plots.claims import caption, claimed_most, figure_size
@@ -32,7 +32,6 @@ from bayescale.reporting.record import (
     Text,
     on_axes,
 )
-from bayescale.reporting.words import listed
 from bayescale.sensitive import BEST, NAME
 from bayescale.specifications import TRUSTED
 from bayescale.verdicts import FINE, VERDICTS

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bayescale.auditing import DEFAULT, Audit
+from bayescale.display import listed
 from bayescale.reporting.audited import claims_picture, verdict_sentence, verdicts
 from bayescale.reporting.provenance import Origin, facts, references
 from bayescale.reporting.record import Block, Code, Listing, Report, Section, Table, Text
-from bayescale.reporting.words import listed
 from bayescale.verdicts import VERDICTS
 
 

@@ -6,10 +6,10 @@ import pandas as pd
 
 from bayescale.clusters import Clusters
 from bayescale.diagnosis import HONEST, interval_kind
+from bayescale.display import listed
 from bayescale.fitting import Fit
 from bayescale.reporting.provenance import UNKNOWN, Origin
 from bayescale.reporting.record import Block, Listing, Section, Table, Text
-from bayescale.reporting.words import listed
 from bayescale.runs import describe_runs
 
 

@@ -67,8 +67,3 @@ def _exponent(value: float) -> int:
 def raised(exponent: float) -> str:
     """A power of ten: ``10¹³``."""
     return f"10{f'{exponent:.0f}'.translate(RAISED)}"
-
-
-def listed(words: list[str]) -> str:
-    """A, b and c."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
