@@ -1,16 +1,14 @@
 """The report of an audit: what holds, what does not and why; then what the fit is worth."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 
-import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bayescale import plots
 from bayescale.auditing import DEFAULT, Audit, ClaimAudit
-from bayescale.budgets import finite
 from bayescale.claims import Claim
 from bayescale.diagnosis import interval
 from bayescale.display import heading, listed, significant
@@ -205,7 +203,7 @@ def _claim(audited: Audit, each: ClaimAudit, number: int) -> Section:
         "status": claim.status,
         "reference": claim.reference,
         "checks": {
-            name: {"outcome": r.outcome, "sentence": r.sentence, "numbers": _plain(r.numbers)}
+            name: {"outcome": r.outcome, "sentence": r.sentence, "numbers": r.numbers}
             for name, r in each.results.items()
         },
     }
@@ -227,14 +225,3 @@ def _error(claim: Claim, name: str) -> str:
         low, high = claim.intervals[name]
         return f"{low:g} to {high:g} ({claim.mass:.0%})"
     return f"± {claim.errors[name]:g}" if name in claim.errors else "none printed"
-
-
-def _plain(value: object) -> object:
-    """Numbers as JSON can hold them."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, str | bool | None):
-        return value
-    if isinstance(value, int | float | np.number):
-        return finite(value)
-    return str(value)

@@ -6,7 +6,7 @@ written as their number.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
@@ -14,8 +14,10 @@ from pathlib import PurePath
 from typing import Any
 
 import jinja2
+import numpy as np
 from markupsafe import Markup
 
+from bayescale.budgets import finite
 from bayescale.reporting.record import Block, Code, Listing, Picture, Report, Section, Table, Text
 from bayescale.reporting.writing import MARK, drawing, drawn, inline, svg
 
@@ -121,7 +123,7 @@ def _section_json(section: Section) -> dict[str, Any]:
     return {
         "anchor": section.anchor,
         "heading": section.heading,
-        "numbers": dict(section.numbers),
+        "numbers": _for_json(section.numbers),
         "blocks": [{"form": block.form, **_fields(block)} for block in section.blocks],
         "sections": [_section_json(part) for part in section.parts],
     }
@@ -131,3 +133,16 @@ def _fields(block: Block) -> dict[str, Any]:
     if isinstance(block, Picture):
         return {"name": block.name, "caption": block.caption, "alt": block.alt}
     return asdict(block)
+
+
+def _for_json(value: Any) -> Any:
+    """What JSON can hold: numbers that are none become null."""
+    if isinstance(value, Mapping):
+        return {str(key): _for_json(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_for_json(each) for each in value]
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, int | float | np.number):
+        return finite(value)
+    return str(value)

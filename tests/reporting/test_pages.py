@@ -213,6 +213,13 @@ def test_figures_are_files_of_both_kinds(fitted: Report, tmp_path: Path) -> None
     fitted.save(tmp_path / "report.md", figures=tmp_path / "figures")  # its own may be replaced
 
 
+def test_numbers_that_are_none_are_null_in_json() -> None:
+    numbers = {"a": np.float64(np.nan), "b": (1, np.inf), "c": {2: np.int64(3)}, "d": True}
+    made = Report("title", "about", (Section("answer", "Answer", numbers=numbers),))
+    (section,) = json.loads(json.dumps(made.json(), allow_nan=False))["sections"]
+    assert section["numbers"] == {"a": None, "b": [1.0, None], "c": {"2": 3.0}, "d": True}
+
+
 @pytest.mark.parametrize("name", ["report.html", "report.md", "report.json"])
 def test_what_stands_there_is_replaced_only_if_it_is_a_report(tmp_path: Path, name: str) -> None:
     made = Report("title", "about", (Section("answer", "Answer", (Text("42"),)),))
