@@ -16,7 +16,7 @@ from scipy import optimize, stats
 from bayescale.claims import Claim
 from bayescale.diagnosis import honesty
 from bayescale.display import listed
-from bayescale.draws import SAMPLE_DIMS
+from bayescale.draws import is_number
 from bayescale.driving import largest_budget
 from bayescale.flops import SIX_ND
 from bayescale.influence import cases_by, resampled
@@ -77,9 +77,7 @@ def honest_sd(fit: "Fit", draws: xr.DataArray) -> float:
 def claimed_names(claim: Claim, fit: "Fit") -> list[str]:
     """Quantities with a claimed value that the fit has as one number."""
     return [
-        name
-        for name in claim.values
-        if name in fit.posterior and set(fit.posterior[name].dims) == set(SAMPLE_DIMS)
+        name for name in claim.values if name in fit.posterior and is_number(fit.posterior[name])
     ]
 
 

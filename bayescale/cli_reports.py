@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bayescale.auditing import Audit
     from bayescale.claims import Claim
     from bayescale.fitting import Fit
+    from bayescale.law import Law
 
 SAVED = (".zarr", ".nc")
 
@@ -65,7 +66,7 @@ def report(
         fitted, table = _loaded(source, law), ""
     else:
         settings = {"draws": draws, "chains": chains, "random_seed": seed}
-        fitted, table = _fitted(source, chosen.name, columns, **settings), source
+        fitted, table = _fitted(source, chosen, columns, **settings), source
     made = report_of(fitted, flops=flops, table=table, command=_command())
     made.save(out, form=form, figures=figures)
     print(out)
@@ -89,15 +90,13 @@ def _loaded(source: str, law: str | None) -> "Fit":
 
 
 def _fitted(
-    table: str, law: str, columns: list[str] | None, *, chains: int, **settings: Any
+    table: str, law: "Law", columns: list[str] | None, *, chains: int, **settings: Any
 ) -> "Fit":
     from bayescale import fitting
-    from bayescale.models import law_named
 
-    chosen = law_named(law)
-    runs = table_of(table, columns_named(columns or []), chosen.inputs, chosen.response)
+    runs = table_of(table, columns_named(columns or []), law.inputs, law.response)
     with showing(chains) as progress:
-        return fitting.fit(chosen, runs, chains=chains, progress=progress, **settings)
+        return fitting.fit(law, runs, chains=chains, progress=progress, **settings)
 
 
 def audit(
@@ -176,17 +175,17 @@ def _audit(
     columns = [*(columns or ()), *(p for p in named if p.partition("=")[0] not in given)]
     fitted = _fitted(table, chosen, columns, **settings)
     return auditing.audit(
-        told, fitted, law=fitted.law, dataset=table, multiverse=choices or None, **settings
+        told, fitted, law=chosen, dataset=table, multiverse=choices or None, **settings
     )
 
 
-def _claims(claims: str, law: str | None, table: str) -> tuple[str, tuple["Claim", ...]]:
-    """Name of the law, and claims of a file or of the catalogue."""
+def _claims(claims: str, law: str | None, table: str) -> tuple["Law", tuple["Claim", ...]]:
+    """The law, and claims of a file or of the catalogue."""
     from bayescale.claimfiles import read_claims
     from bayescale.models import LAWS, law_named
 
     if claims not in LAWS and Path(claims).suffix:
-        return law_named(law or "chinchilla").name, read_claims(claims)
+        return law_named(law or "chinchilla"), read_claims(claims)
     chosen = law_named(claims)
     if law not in (None, claims):
         raise DataError(
@@ -198,4 +197,4 @@ def _claims(claims: str, law: str | None, table: str) -> tuple[str, tuple["Claim
             f"nothing was published about law {claims!r}; expected a law with claims, or a file. "
             "See bayescale laws."
         )
-    return claims, chosen.claims_about(table) or chosen.claims_about()
+    return chosen, chosen.claims_about(table) or chosen.claims_about()

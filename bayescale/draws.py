@@ -48,6 +48,11 @@ def quantities(made: Structure, runs: pd.DataFrame, free: xr.Dataset) -> xr.Data
     return xr.Dataset({**named, **rest})
 
 
+def is_number(values: xr.DataArray) -> bool:
+    """Whether a quantity is one number in each draw, without parts or groups."""
+    return set(values.dims) == set(SAMPLE_DIMS)
+
+
 def numbers(
     values: xr.DataArray, name: str, along: tuple[str, ...] = SAMPLE_DIMS
 ) -> Iterator[tuple[str, xr.DataArray]]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.draws import SAMPLE_DIMS
+from bayescale.draws import SAMPLE_DIMS, is_number
 from bayescale.errors import DataError, LawError
 from bayescale.flops import SIX_ND
 from bayescale.influence import RUN, influence, reported
@@ -73,7 +73,7 @@ def largest_budget(fit: "Fit") -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class Asked:
     """What a fit is asked for: its name, draws, whether they are logarithms, and the budget."""
 
     name: str
@@ -82,7 +82,7 @@ class Answer:
     budget: float | None = None
 
 
-def answer_of(fit: "Fit", flops: float | None = None) -> Answer:
+def answer_of(fit: "Fit", flops: float | None = None) -> Asked:
     """Logarithm of N_opt, or else the first quantity of the law, as `drivers` takes it."""
     if {"params", "tokens"} <= set(fit.law.inputs) and fit.structure.by is None:
         budget = flops or largest_budget(fit)
@@ -91,15 +91,15 @@ def answer_of(fit: "Fit", flops: float | None = None) -> Answer:
         except LawError:  # the law has no optimum on this budget
             pass
         else:
-            return Answer(f"N_opt at {budget:.3g} FLOP", xr.ufuncs.log(best), True, budget)
+            return Asked(f"N_opt at {budget:.3g} FLOP", xr.ufuncs.log(best), True, budget)
     name = _single(fit)
-    return Answer(name, reported(fit)[name], bool((fit.posterior[name] > 0).all()))
+    return Asked(name, reported(fit)[name], bool((fit.posterior[name] > 0).all()))
 
 
 def _single(fit: "Fit") -> str:
     """First derived quantity or coefficient that is one number."""
     for name in (*fit.law.derived, *fit.law.coefficient_names):
-        if set(fit.posterior[name].dims) == set(SAMPLE_DIMS):
+        if is_number(fit.posterior[name]):
             return name
     raise DataError(
         f"every quantity of law {fit.law.name!r} has one number for each {fit.structure.by}; "

@@ -156,18 +156,7 @@ def normal(inputs: tuple[str, ...]) -> Likelihood:
 @cache
 def student_t(inputs: tuple[str, ...]) -> Likelihood:
     """Student-t about the log of the law, one scale for all runs."""
-    return Likelihood(
-        name="student_t",
-        title="Student-t on the log response, one scale",
-        family=LOG_STUDENT_T,
-        priors={"sigma": SIGMA, "tail": TAIL},
-        derived={"nu": _nu},
-        scatter=lambda expected, design, sigma, tail: {
-            "nu": _nu(tail),
-            "mu": np.log(expected),
-            "sigma": sigma,
-        },
-    )
+    return _one_scale_t("student_t", "Student-t on the log response, one scale", LOG_STUDENT_T)
 
 
 @cache
@@ -177,15 +166,20 @@ def student_t_unlogged(inputs: tuple[str, ...]) -> Likelihood:
     To see whether the logarithm matters. The prior of the scale is made for losses of a few nats;
     a predictive density of the response does not compare with one of its logarithm.
     """
+    title = "Student-t on the response, one scale"
+    return _one_scale_t("student_t_unlogged", title, UNLOGGED_STUDENT_T)
+
+
+def _one_scale_t(name: str, title: str, family: Family) -> Likelihood:
     return Likelihood(
-        name="student_t_unlogged",
-        title="Student-t on the response, one scale",
-        family=UNLOGGED_STUDENT_T,
+        name=name,
+        title=title,
+        family=family,
         priors={"sigma": SIGMA, "tail": TAIL},
         derived={"nu": _nu},
         scatter=lambda expected, design, sigma, tail: {
             "nu": _nu(tail),
-            "mu": expected,
+            "mu": family.observed(expected),
             "sigma": sigma,
         },
     )

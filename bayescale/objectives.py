@@ -47,7 +47,7 @@ def own_objective(claim: Claim, fit: "Fit") -> CheckResult:
     law, value = fit.law, partial(objective, claim.objective, delta=claim.delta or 0.0)
     printed = _best_rounded(claim, law, runs)
     found = minimum(claim, law, runs, fit.random_seed)
-    excess = value(residuals(law, runs, printed)) / value(residuals(law, runs, found)) - 1
+    excess = value(residuals(law, runs)(printed)) / value(residuals(law, runs)(found)) - 1
     moved = _moved(law, printed, found)
     far = {name: pair for name, pair in moved.items() if _share(*pair) > MOVED}
     there, strays = _named(law, found), elsewhere(claim, law, runs, found)
@@ -98,7 +98,7 @@ def minimum(claim: Claim, law: Law, runs: pd.DataFrame, random_seed: int) -> Arr
     printed = np.log([claim.values[name] for name in law.coefficient_names])
     found = [_down(claim.objective, claim, law, runs, start) for start in (printed, lowest)]
     return min(
-        found, key=lambda logs: objective(claim.objective, residuals(law, runs, logs), delta)
+        found, key=lambda logs: objective(claim.objective, residuals(law, runs)(logs), delta)
     )
 
 
@@ -113,7 +113,7 @@ def _down(
     logs, _ = descended(law, runs, start, delta, **TIGHT, **options)
     if name == "huber":
         return logs
-    last = delta * best_scale(residuals(law, runs, logs), delta)
+    last = delta * best_scale(residuals(law, runs)(logs), delta)
     for threshold in np.geomspace(delta, last, 12)[1:]:
         logs, _ = descended(law, runs, logs, float(threshold), **TIGHT, **options)
     return logs
@@ -128,7 +128,7 @@ def _best_rounded(claim: Claim, law: Law, runs: pd.DataFrame) -> Array:
     start = np.log(middle)
     found = _down(claim.objective, claim, law, runs, start, bounds=bounds)
     value = partial(objective, claim.objective, delta=claim.delta or 0.0)
-    return min((start, found), key=lambda logs: value(residuals(law, runs, logs)))
+    return min((start, found), key=lambda logs: value(residuals(law, runs)(logs)))
 
 
 def elsewhere(claim: Claim, law: Law, runs: pd.DataFrame, own: Array) -> Mapping[str, str]:

@@ -4,6 +4,7 @@ It is what intervals are held against, not a way to fit a law: it has no prior a
 runs scatter, and its bootstrap takes the law for true.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -72,13 +73,17 @@ def starts(law: Law, runs: pd.DataFrame, count: int, random_seed: int) -> Array:
     return np.log(np.column_stack([prior[name].to_numpy()[0] for name in law.coefficient_names]))
 
 
-def residuals(law: Law, runs: pd.DataFrame, logs: Array) -> Array:
-    """Log response that a law expects less the observed one, at logarithms of its coefficients."""
+def residuals(law: Law, runs: pd.DataFrame) -> Callable[[Array], Array]:
+    """Log response that a law expects less the observed one, as a function of log coefficients."""
     inputs = [runs[name].to_numpy() for name in law.inputs]
-    with np.errstate(all="ignore"):  # a step too far is taken back
-        expected = law.formula(*inputs, *np.exp(logs))
-        off: Array = np.log(expected) - np.log(runs[law.response].to_numpy())
-    return np.nan_to_num(off, nan=1e3, posinf=1e3, neginf=-1e3)
+    observed = np.log(runs[law.response].to_numpy())
+
+    def off(logs: Array) -> Array:
+        with np.errstate(all="ignore"):  # a step too far is taken back
+            found: Array = np.log(law.formula(*inputs, *np.exp(logs))) - observed
+        return np.nan_to_num(found, nan=1e3, posinf=1e3, neginf=-1e3)
+
+    return off
 
 
 def descended(
@@ -89,7 +94,7 @@ def descended(
     The options are those of `scipy.optimize.least_squares`.
     """
     found = least_squares(
-        lambda logs: residuals(law, runs, logs),
+        residuals(law, runs),
         start,
         loss="huber",
         f_scale=delta,

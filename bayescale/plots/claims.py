@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from bayescale.claims import Claim
 from bayescale.diagnosis import interval, interval_kind
-from bayescale.draws import SAMPLE_DIMS
+from bayescale.draws import is_number
 from bayescale.errors import LawError
 from bayescale.law import Law, arguments, call
 from bayescale.plots.labels import few_ticks, is_exponent, plain, symbol
@@ -100,7 +100,7 @@ def claimed_most(audited: "Audit", most: int | None = MOST) -> list[str]:
     counts = {
         name: sum(name in each.claim.values for each in audited.claims)
         for name in order
-        if set(fit.posterior[name].dims) == set(SAMPLE_DIMS)
+        if is_number(fit.posterior[name])
     }
     named = [name for name, count in counts.items() if count]
     return sorted(sorted(named, key=lambda name: -counts[name])[:most], key=order.index)

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
 from pathlib import PurePath
+from types import MappingProxyType
 from typing import Any
 
 import jinja2
@@ -48,11 +49,13 @@ def _template() -> jinja2.Template:
     return environment.get_template("report.html")
 
 
-def html(report: Report) -> str:
-    """One page of HTML with everything in it."""
+def html(report: Report, drawings: Mapping[str, str] = MappingProxyType({})) -> str:
+    """One page of HTML with everything in it; `drawings` are pictures that were drawn already."""
     with drawing():
         pictures = {
-            each.name: Markup(inline(svg(drawn(each)), each.name, seen(each.alt)))
+            each.name: Markup(
+                inline(drawings.get(each.name) or svg(drawn(each)), each.name, seen(each.alt))
+            )
             for each in report.pictures()
         }
     made = f"{MARK} {version('bayescale')}"

@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
@@ -69,23 +69,21 @@ def save(
     >>> save(report(fitted), "report.html")  # doctest: +SKIP
     """
     target, form = check_target(path, form)
-    if figures is not None:
-        write_figures(report, figures)
-    write(target, in_form(report, form, figures, target.parent).encode())
+    # Drawn once, for the page and for the folder.
+    drawings = {} if figures is None else write_figures(report, figures)
+    where = None if figures is None else os.path.relpath(figures, target.parent)
+    write(target, in_form(report, form, where, drawings).encode())
 
 
-def in_form(
-    report: "Report", form: str, figures: str | PathLike[str] | None = None, below: Path = Path()
-) -> str:
-    """A report in one of its forms; `figures` is where Markdown finds pictures from `below`."""
-    from bayescale.reporting.pages import markdown
+def in_form(report: "Report", form: str, figures: str | None, drawings: Mapping[str, str]) -> str:
+    """A report in one of its forms; `figures` is where Markdown finds its pictures."""
+    from bayescale.reporting.pages import html, markdown
 
     if form == "html":
-        return report.html()
+        return html(report, drawings)
     if form == "json":
         return json.dumps({"generator": MARK, **report.json()}, allow_nan=False, indent=1)
-    where = None if figures is None else os.path.relpath(figures, below)
-    return f"<!-- {MARK} -->\n\n{markdown(report, figures=where)}"
+    return f"<!-- {MARK} -->\n\n{markdown(report, figures=figures)}"
 
 
 def check_target(path: str | PathLike[str], form: str | None = None) -> tuple[Path, str]:
@@ -147,8 +145,8 @@ def _umask() -> int:
     return mask
 
 
-def write_figures(report: "Report", folder: str | PathLike[str]) -> None:
-    """Write every picture of a report into a folder, as SVG and as PNG."""
+def write_figures(report: "Report", folder: str | PathLike[str]) -> dict[str, str]:
+    """Write every picture of a report into a folder, as SVG and as PNG; the SVG by name."""
     place = Path(folder)
     try:
         place.mkdir(exist_ok=True)
@@ -161,11 +159,14 @@ def write_figures(report: "Report", folder: str | PathLike[str]) -> None:
     for target in targets.values():
         for suffix in (".svg", ".png"):
             _check_replaceable(target.with_suffix(suffix))
+    drawings = {}
     for picture, target in targets.items():
         with drawing():
             figure = drawn(picture)
-            write(target.with_suffix(".svg"), svg(figure).encode())
+            drawings[picture.name] = svg(figure)
+            write(target.with_suffix(".svg"), drawings[picture.name].encode())
             write(target.with_suffix(".png"), _png(figure))
+    return drawings
 
 
 @contextmanager
