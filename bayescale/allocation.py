@@ -5,11 +5,14 @@ exponent shows. Where the law has a closed form and compute is 6 N D, that is us
 loss is minimised along the budget by a bracketed search in log N, all draws and budgets at once.
 """
 
+from collections.abc import Mapping
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
+from bayescale.draws import coefficients_of, typical
 from bayescale.errors import DataError, LawError
 from bayescale.extrapolation import decades_past, sizes
 from bayescale.flops import SIX_ND, Cost
@@ -24,13 +27,15 @@ SMALLEST = 1.0
 EDGE = 1e-3  # in log params: what is found nearer to an end than this is no minimum
 
 
-def optimum(fit: "Fit", flops: Any, *, cost: Cost = SIX_ND, extrapolate: bool = True) -> xr.Dataset:
+def optimum(
+    fit: "Fit", flops: Any, *, cost: Cost = SIX_ND, extrapolate: bool = True, **given: float
+) -> xr.Dataset:
     """Best split of each compute budget between parameters and tokens, one answer a draw.
 
     Parameters
     ----------
     fit : Fit
-        A fitted law of params and tokens.
+        A fitted law of params and tokens, or of the optimum itself.
     flops : float or sequence of float
         Compute budgets, in floating-point operations as `cost` counts them.
     cost : Cost
@@ -38,6 +43,8 @@ def optimum(fit: "Fit", flops: Any, *, cost: Cost = SIX_ND, extrapolate: bool = 
     extrapolate : bool
         Move what lies beyond the runs by as much as laws are wrong there
         (`bayescale.extrapolation`). False for what the law alone says.
+    **given : float
+        The law's other inputs, at which the optimum is asked for, such as ``unique_tokens=25e9``.
 
     Returns
     -------
@@ -51,16 +58,16 @@ def optimum(fit: "Fit", flops: Any, *, cost: Cost = SIX_ND, extrapolate: bool = 
     LawError
         If the law is not one of params and tokens, or has no optimum on a budget.
     DataError
-        If a budget is not a positive number.
+        If a budget or another input is missing or not a positive number.
     """
     law = fit.law
-    budgets = checked_budgets(law, flops)
+    budgets = checked_budgets(law, flops, given)
     budget = xr.DataArray(budgets, dims="budget", coords={"budget": budgets})
-    coefficients = {name: fit.posterior[name] for name in law.coefficient_names}
+    coefficients = coefficients_of(law, typical(fit.structure, fit.posterior, fit.runs))
     past = decades_past(budgets, sizes(law, fit.runs, cost))
     beyond = xr.DataArray(past, dims="budget", coords={"budget": budgets})
-    alone = optimal_params(law, coefficients, budget, cost)
-    loss = law.formula(params=alone, tokens=cost.tokens(alone, budget), **coefficients)
+    alone = optimal_params(law, coefficients, budget, cost, given)
+    loss = response_at(law, coefficients, alone, budget, cost, given)
     drift = fit.extrapolation * beyond * extrapolate
     params = alone * np.exp(drift["split_drift"])
     tokens = cost.tokens(params, budget)
@@ -68,22 +75,36 @@ def optimum(fit: "Fit", flops: Any, *, cost: Cost = SIX_ND, extrapolate: bool = 
         "N_opt": params,
         "D_opt": tokens,
         "tokens_per_param": tokens / params,
-        "L_opt": loss * np.exp(drift["drift"]),
+        "L_opt": law.scale_of(law.response).moved(loss, drift["drift"]),
     }
     first = [dim for dim in ("chain", "draw") if dim in params.dims]
     answer = xr.Dataset(found).transpose(*first, ..., "budget")
     return answer.assign_coords(decades_beyond_runs=beyond).assign_attrs(
-        law=law.name, cost=cost.name
+        law=law.name, cost=cost.name, **given
     )
 
 
-def checked_budgets(law: Law, flops: Any) -> np.ndarray:
+def response_at(
+    law: Law,
+    coefficients: Mapping[str, Any],
+    params: Any,
+    budget: Any,
+    cost: Cost,
+    given: Mapping[str, float],
+) -> Any:
+    """What the law expects of models of that size, each trained for its whole budget."""
+    inputs = {"params": params, "tokens": cost.tokens(params, budget), "flops": budget, **given}
+    return call(law.formula, coefficients, **inputs)
+
+
+def checked_budgets(law: Law, flops: Any, given: Mapping[str, Any] | None = None) -> np.ndarray:
     """Compute budgets as an array, if the law can have an optimum on them."""
-    if not {"params", "tokens"} <= set(law.inputs):
+    if not law.allocates:
         raise LawError(
             f"law {law.name!r} has inputs {law.inputs}; an optimum needs params and tokens. "
             "Fit a law of both, for example coupled or chinchilla."
         )
+    _check_given(law, given or {})
     try:
         budgets = np.atleast_1d(np.asarray(flops, dtype="float64")).ravel()
     except (TypeError, ValueError):
@@ -96,31 +117,64 @@ def checked_budgets(law: Law, flops: Any) -> np.ndarray:
     return budgets
 
 
+def _check_given(law: Law, given: Mapping[str, Any]) -> None:
+    """Raise DataError unless each of the law's further inputs has a number, and nothing else."""
+    if set(given) != set(law.further):
+        raise DataError(
+            f"the optimum of law {law.name!r} was asked for at a budget and "
+            f"{dict(given) or 'nothing else'}; expected the budget and "
+            f"{', '.join(law.further) or 'nothing else'}. Write, for example, "
+            f"optimum(1e24{''.join(f', {name}=...' for name in law.further)})."
+        )
+    for name, value in given.items():
+        number = isinstance(value, Real) and np.isfinite(float(value))
+        if not number or law.scale_of(name).outside(np.float64(float(value))):
+            scale = law.scale_of(name)
+            raise DataError(
+                f"{name} is {value!r}; expected a finite {scale.name} number. Correct it."
+            )
+
+
 def optimal_params(
-    law: Law, coefficients: dict[str, xr.DataArray], budget: xr.DataArray, cost: Cost
+    law: Law,
+    coefficients: Mapping[str, Any],
+    budget: xr.DataArray,
+    cost: Cost,
+    given: Mapping[str, float] | None = None,
 ) -> xr.DataArray:
     """Parameters that minimise the law's response on each budget, for each draw."""
-    if law.optimal_params is not None and cost is SIX_ND:
-        params: xr.DataArray = call(law.optimal_params, coefficients, product=budget / 6.0)
+    if law.optimal_params is not None and (cost is SIX_ND or "tokens" not in law.inputs):
+        values = {**coefficients, **(given or {})}
+        params: xr.DataArray = call(law.optimal_params, values, product=budget / 6.0)
         return params
-    return searched_params(law, coefficients, budget, cost)
+    return searched_params(law, coefficients, budget, cost, given)
 
 
 def searched_params(
-    law: Law, coefficients: dict[str, xr.DataArray], budget: xr.DataArray, cost: Cost
+    law: Law,
+    coefficients: Mapping[str, Any],
+    budget: xr.DataArray,
+    cost: Cost,
+    given: Mapping[str, float] | None = None,
 ) -> xr.DataArray:
     """Minimise the law's response along each budget, without a closed form."""
     from scipy.optimize import elementwise
 
-    names = tuple(coefficients)
-    *values, budgets = xr.broadcast(*coefficients.values(), budget)
+    # A coefficient with parts goes through the search part by part.
+    parts = {
+        name: value if isinstance(value, tuple) else (value,)
+        for name, value in coefficients.items()
+    }
+    *values, budgets = xr.broadcast(*(x for each in parts.values() for x in each), budget)
     arrays = [np.asarray(array, dtype="float64") for array in (*values, budgets)]
 
-    def response(log_params: np.ndarray, *given: np.ndarray) -> np.ndarray:
-        params = np.exp(log_params)
-        tokens = cost.tokens(params, given[-1])
-        named = dict(zip(names, given[:-1], strict=True))
-        return np.asarray(law.formula(params=params, tokens=tokens, **named))
+    def response(log_params: np.ndarray, *numbers: np.ndarray) -> np.ndarray:
+        rest, params = iter(numbers), np.exp(log_params)
+        named = {
+            name: tuple(next(rest) for _ in parts[name]) if name in law.parts else next(rest)
+            for name in parts
+        }
+        return np.asarray(response_at(law, named, params, numbers[-1], cost, given or {}))
 
     low, high = np.log(SMALLEST), _largest(cost, budgets.to_numpy())
     middle = np.clip(0.5 * np.log(budgets.to_numpy() / 120.0), low + 0.1, high - 0.1)
@@ -143,7 +197,8 @@ def searched_params(
             "draws; expected the loss to turn between one parameter and one token. Try a budget "
             "nearer the runs."
         )
-    return budgets.copy(data=np.exp(found.x))
+    best: xr.DataArray = budgets.copy(data=np.exp(found.x))
+    return best
 
 
 def _largest(cost: Cost, budgets: np.ndarray) -> np.ndarray:

@@ -17,12 +17,11 @@ from bayescale.beyond import held_out
 from bayescale.checks import CheckResult
 from bayescale.claimfiles import Source, read_claims
 from bayescale.claims import AT_BUDGET, Claim, budget_of
-from bayescale.clusters import FOUND
 from bayescale.coherence import agreement, coherence
 from bayescale.driving import TOP, drivers
 from bayescale.errors import DataError
 from bayescale.identification import IDENTIFIED, identification
-from bayescale.law import Law, arguments
+from bayescale.law import FOUND, Law, arguments
 from bayescale.leftover import misfit
 from bayescale.likelihood import LikelihoodFactory, student_t
 from bayescale.objectives import own_objective

@@ -14,12 +14,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.clusters import FOUND
 from bayescale.contestants import METHODS, Array, Question
 from bayescale.errors import DataError, LawError
-from bayescale.law import Law
+from bayescale.law import FOUND, Law
 from bayescale.likelihood import LikelihoodFactory
-from bayescale.runs import COMPUTE, digest, read_runs
+from bayescale.runs import COMPUTE, digest, runs_for
 from bayescale.sweeps import ERROR, sweep
 
 CUTS = (0.5, 0.6, 0.7, 0.8)
@@ -166,7 +165,7 @@ def _read(law: Law, runs: Any, by: str) -> pd.DataFrame:
         raise DataError(
             f"runs are to be cut by {by!r}; expected one of {', '.join(COMPUTE)}. Choose one."
         )
-    table = read_runs(runs, inputs=law.inputs, response=law.response)
+    table = runs_for(law, runs)
     if by not in table:
         raise DataError(
             f"law {law.name!r} read no column {by!r}; expected one to cut the runs by. "

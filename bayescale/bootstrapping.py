@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.clusters import FOUND, Clusters, clusters_of
+from bayescale.clusters import Clusters, clusters_of
 from bayescale.draws import ROLES, SAMPLE_DIMS, numbers
 from bayescale.errors import DataError
-from bayescale.law import Law
+from bayescale.law import FOUND, Law
 from bayescale.likelihood import LikelihoodFactory, default_likelihood
-from bayescale.runs import digest, read_runs
+from bayescale.runs import digest, runs_for
 from bayescale.sampling import Settings
 from bayescale.sweeps import ERROR, TASK, sweep
 
@@ -118,7 +118,7 @@ def bootstrap(
     ----------
     Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapters 6 and 9.
     """
-    table = read_runs(runs, inputs=law.inputs, response=law.response)
+    table = runs_for(law, runs)
     together = clusters_of(law, table, clusters)
     if by_cluster and together is None:
         raise DataError(
@@ -126,7 +126,7 @@ def bootstrap(
             "in clusters=, or resample single runs."
         )
     settings = Settings(draws=draws, tune=tune, chains=chains)
-    chosen = likelihood or default_likelihood(law, len(table), clustered=together is not None)
+    chosen = likelihood or default_likelihood(law, table, clustered=together is not None)
     if together is not None:
         table = table.assign(**{CLUSTER: _names(together, table)})
     asked = {

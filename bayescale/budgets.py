@@ -58,11 +58,6 @@ class Answer:
         return (*group, f"{self.flops:.3g}", *said, f"{self.decades_beyond_runs:.1f}")
 
 
-def has_optimum(fit: Fit) -> bool:
-    """Whether the law says how to split compute."""
-    return {"params", "tokens"} <= set(fit.law.inputs)
-
-
 def optimum_at(fit: Fit, flops: Sequence[float] | None) -> xr.Dataset:
     """The optimum at some budgets, or at a few multiples of the largest run's compute."""
     return fit.optimum(flops or np.multiply(PAST_RUNS, largest_run(fit)))

@@ -23,13 +23,12 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from bayescale.clusters import FOUND
 from bayescale.draws import SAMPLE_DIMS
 from bayescale.errors import DataError
-from bayescale.law import Law
+from bayescale.law import FOUND, Law
 from bayescale.likelihood import LikelihoodFactory
 from bayescale.ranking import Array, Simulator, fixed_structure, placed
-from bayescale.runs import digest, read_runs
+from bayescale.runs import digest, runs_for
 from bayescale.sampling import Settings
 from bayescale.simulators import as_modelled, drawn_truths, truths_like
 from bayescale.sweeps import ERROR, sweep
@@ -191,7 +190,7 @@ def calibrate(
 def _design(law: Law, design: pd.DataFrame) -> pd.DataFrame:
     """The design in standard columns, with a response that only says where the middle is."""
     filled = design if law.response in design else design.assign(**{law.response: 1.0})
-    return read_runs(filled, inputs=law.inputs, response=law.response)
+    return runs_for(law, filled)
 
 
 def _name(likelihood: LikelihoodFactory | None) -> str:

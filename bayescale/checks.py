@@ -168,7 +168,7 @@ def at_budget(claim: Claim, fit: "Fit", flops: float | None = None) -> CheckResu
 
     name = "optimum"
     stated = {"N_opt", "D_opt"} & claim.values.keys()
-    if not (stated or has_all(claim, fit)) or not {"params", "tokens"} <= set(fit.law.inputs):
+    if not (stated or has_all(claim, fit)) or not fit.law.has_optimum:
         return untested(name, "The claim is no whole law of params and tokens.")
     if fit.structure.by is not None:
         return untested(name, "The runs are grouped.")

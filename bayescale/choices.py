@@ -133,7 +133,7 @@ def run_choices(fit: "Fit", worst: int = 5, budgets: int = BUDGETS) -> dict[str,
     residual = _off(fit)
     rows = tuple(int(row) for row in np.argsort(-residual)[:worst])
     found = {WHOLE: Choice(), f"without the {worst} worst": _cut(without_rows, rows=rows)}
-    if {"params", "tokens"} <= set(fit.law.inputs):
+    if {"params", "tokens"} <= set(fit.runs):
         found |= {
             "without the smallest fifth": _cut(without_smallest, share=0.2),
             "without the largest fifth": _cut(without_largest, share=0.2),

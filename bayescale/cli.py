@@ -117,7 +117,7 @@ def fit(
         storage.check_target(out)
     if flops:
         _check_budgets(chosen, flops, as_json)
-    runs = table_of(table, columns_named(columns or []), chosen.inputs, chosen.response)
+    runs = table_of(table, columns_named(columns or []), chosen)
     with showing(chains) as progress:
         fitted = fitting.fit(
             chosen,

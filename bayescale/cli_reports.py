@@ -94,7 +94,7 @@ def _fitted(
 ) -> "Fit":
     from bayescale import fitting
 
-    runs = table_of(table, columns_named(columns or []), law.inputs, law.response)
+    runs = table_of(table, columns_named(columns or []), law)
     with showing(chains) as progress:
         return fitting.fit(law, runs, chains=chains, progress=progress, **settings)
 

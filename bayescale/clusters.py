@@ -19,11 +19,9 @@ import pymc as pm
 
 from bayescale.errors import DataError
 from bayescale.flops import Array
-from bayescale.law import Law, Prior
+from bayescale.law import FOUND, Law, Prior
 
 FLOPS = "flops"
-FOUND = "found"
-"""What `fit` calls clusters that are looked for."""
 
 WIDTH = 0.25
 """Decades of compute that a cluster spans at most: a factor of 1.8. Budgets of a sweep are further
@@ -108,7 +106,8 @@ def clusters_of(
     runs : DataFrame
         Validated runs.
     by : str, optional
-        A column, or ``"found"`` to look for compute budgets; None for no clusters.
+        A column; ``"found"`` for what the law says errs together, compute budgets as a rule; None
+        for no clusters.
     group : str, optional
         Column of groups that have clusters of their own.
 
@@ -122,6 +121,7 @@ def clusters_of(
     DataError
         If the column is missing, or makes fewer than two clusters.
     """
+    by = law.clusters if by == FOUND else by
     if by is None:
         return None
     edges = neighbourhoods(runs) if by == FOUND else ()

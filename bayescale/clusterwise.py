@@ -16,7 +16,7 @@ from bayescale.draws import SAMPLE_DIMS, scattered
 from bayescale.errors import DataError, LawError
 from bayescale.flops import Array
 from bayescale.marginal import sums_of
-from bayescale.structure import Structure, tilt_of
+from bayescale.structure import Structure, observed_of, tilt_of
 
 if TYPE_CHECKING:
     from bayescale.fitting import Fit
@@ -130,5 +130,5 @@ def _residuals(
     parameters = scattered(made, posterior, runs, points, "run")
     aligned = xr.broadcast(parameters["mu"], parameters["sigma"])
     mu, sigma = (values.transpose(*SAMPLE_DIMS, "run").to_numpy() for values in aligned)
-    observed = made.likelihood.family.observed(points[made.law.response].to_numpy())
+    observed = observed_of(made, points)
     return observed - mu, sigma

@@ -15,14 +15,14 @@ import pandas as pd
 import xarray as xr
 
 from bayescale import heldout
-from bayescale.clusters import FOUND, clusters_of
+from bayescale.clusters import clusters_of
 from bayescale.clusterwise import check_clustered
 from bayescale.errors import DataError, LawError
 from bayescale.fitting import Fit, fit
 from bayescale.flops import SIX_ND, Cost
-from bayescale.law import Law
+from bayescale.law import FOUND, Law
 from bayescale.likelihood import LikelihoodFactory, default_likelihood
-from bayescale.runs import read_runs
+from bayescale.runs import runs_for
 from bayescale.stacking import between_share, mixture, side_by_side, stacking_weights
 from bayescale.standings import WAYS, aligned, standings, told
 from bayescale.structure import structure
@@ -212,7 +212,7 @@ def compare(
     >>> bs.compare(laws, bs.datasets.load("pocket"), by="cluster")  # doctest: +SKIP
     """
     _check(laws, by)
-    tables = {law.name: read_runs(runs, inputs=law.inputs, response=law.response) for law in laws}
+    tables = {law.name: runs_for(law, runs) for law in laws}
     _check_alike(laws, tables)
     chosen = likelihood or _for_all(laws, tables, clusters)
     if by == "cluster":
@@ -254,7 +254,7 @@ def _for_all(
     """One likelihood for every law, so that a difference in elpd is a difference of laws."""
     each = [
         default_likelihood(
-            law, len(tables[law.name]), clustered=bool(clusters_of(law, tables[law.name], clusters))
+            law, tables[law.name], clustered=bool(clusters_of(law, tables[law.name], clusters))
         )
         for law in laws
     ]

@@ -29,9 +29,9 @@ class Predicted:
     Parameters
     ----------
     draws : (draw, point) array
-        Of the log response.
+        Of the response on its scale: the log response, as a rule.
     log_density : (point,) array
-        At the observed log response.
+        At the observed one.
     doubt : str
         Why not to trust it; empty if there is no reason.
     """
@@ -66,9 +66,9 @@ class Question:
 
     @property
     def observed(self) -> Array:
-        """Log response of the runs to predict."""
-        logs: Array = np.log(self.larger[self.law.response].to_numpy())
-        return logs
+        """Response of the runs to predict, on its scale: the log response, as a rule."""
+        on = self.law.scale_of(self.law.response).forward
+        return np.asarray(on(self.larger[self.law.response].to_numpy()))
 
 
 def _posterior(asked: Question, *, extrapolate: bool = True) -> Predicted:
@@ -77,7 +77,8 @@ def _posterior(asked: Question, *, extrapolate: bool = True) -> Predicted:
     from bayescale.fitting import fit
     from bayescale.flops import SIX_ND
     from bayescale.misfit import misfit_at_points
-    from bayescale.prediction import scatter
+    from bayescale.prediction import log_density, scatter
+    from bayescale.structure import observed_of, response_of
 
     fitted = fit(
         asked.law,
@@ -91,12 +92,11 @@ def _posterior(asked: Question, *, extrapolate: bool = True) -> Predicted:
     far = decades_beyond(asked.law, asked.larger, fitted.runs, SIX_ND)
     drift = fitted.extrapolation["drift"] * xr.DataArray(extrapolate * far, dims="point")
     there = scatter(*parts, misfit_at_points(*parts, rng) + drift)
-    family, runs = fitted.likelihood.family, len(asked.larger)
-    observed = family.observed(asked.larger[asked.law.response].to_numpy())
-    density = there.logpdf(observed).reshape(-1, runs)
-    draws = there.rvs(random_state=rng).reshape(-1, runs)
+    made, runs = fitted.structure, len(asked.larger)
+    density = log_density(made, there, observed_of(made, asked.larger)).reshape(-1, runs)
+    draws = response_of(made, there.rvs(random_state=rng), asked.larger, fitted.runs)
     return Predicted(
-        draws=np.log(family.response(draws)),
+        draws=asked.law.scale_of(asked.law.response).forward(draws).reshape(-1, runs),
         log_density=logsumexp(density, axis=0) - np.log(len(density)),
         doubt=" ".join(fitted.verdict.reasons),
     )

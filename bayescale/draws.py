@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.law import arguments, call
-from bayescale.structure import Structure, group_index, standardised, units_for
+from bayescale.grouping import Pool
+from bayescale.law import Law, arguments, call
+from bayescale.structure import Structure, further, group_index, standardised, units_for
 
 SAMPLE_DIMS = ("chain", "draw")
 ROLES = ("coefficient", "derived", "noise")
@@ -28,15 +29,16 @@ def quantities(made: Structure, runs: pd.DataFrame, free: xr.Dataset) -> xr.Data
     """
     law, likelihood = made.law, made.likelihood
     parameters = parameters_of(made, free)
-    coefficients = call(law.coefficients, parameters, units=units_for(made, runs))
+    given = call(law.coefficients, parameters, units=units_for(made, runs))
+    coefficients = {name: given[name] for name in law.coefficient_names}
     noise = {name: call(function, parameters) for name, function in likelihood.derived.items()}
     # What only serves to sample another quantity is not reported beside it.
     serving = {name for function in likelihood.derived.values() for name in arguments(function)}
     scales = made.clusters.priors if made.clusters else {}
     reported = {name: free[name] for name in (*likelihood.priors, *scales) if name not in serving}
     roles = {
-        "coefficient": {name: coefficients[name] for name in law.coefficient_names},
-        "derived": law.derive(coefficients),
+        "coefficient": stacked(law, coefficients),
+        "derived": stacked(law, law.derive(coefficients)),
         "noise": {**reported, **noise},
     }
     named = {
@@ -46,6 +48,49 @@ def quantities(made: Structure, runs: pd.DataFrame, free: xr.Dataset) -> xr.Data
     }
     rest = {name: free[name].assign_attrs(role="free") for name in free if name not in named}
     return xr.Dataset({**named, **rest})
+
+
+def stacked(law: Law, values: Mapping[str, Any]) -> dict[str, xr.DataArray]:
+    """Quantities with parts, which a law gives as tuples, along a dim of their own."""
+    return {
+        name: xr.concat(
+            xr.broadcast(*map(xr.DataArray, value)), pd.Index(law.parts[name], name=f"{name}_part")
+        )
+        if isinstance(value, tuple)
+        else value
+        for name, value in values.items()
+    }
+
+
+def coefficients_of(law: Law, posterior: xr.Dataset) -> dict[str, Any]:
+    """Coefficients as the formula takes them: a vector as a tuple of its parts."""
+    return {name: parted(posterior, name, law.parts) for name in law.coefficient_names}
+
+
+def typical(made: Structure, posterior: xr.Dataset, runs: pd.DataFrame) -> xr.Dataset:
+    """Coefficients of no group in particular, for a law that groups its runs by itself.
+
+    For others the posterior as it is.
+    """
+    if made.by is None or made.by != made.law.by:
+        return posterior
+    pooled = {name: posterior[f"{name}_common"] for name, kind in made.pool if kind is Pool.PARTIAL}
+    common = posterior.drop_vars(list(pooled)).assign(
+        {
+            name: values.rename({f"{name}_common_part": f"{name}_part"} if values.ndim > 2 else {})
+            for name, values in pooled.items()
+        }
+    )
+    given = call(made.law.coefficients, parameters_of(made, common), units=units_for(made, runs))
+    return xr.Dataset(stacked(made.law, given))
+
+
+def parted(draws: xr.Dataset, name: str, parts: Mapping[str, tuple[str, ...]]) -> Any:
+    """A quantity, as a tuple if it has parts."""
+    values = draws[name]
+    if name not in parts:
+        return values
+    return tuple(values.isel({f"{name}_part": k}, drop=True) for k in range(len(parts[name])))
 
 
 def is_number(values: xr.DataArray) -> bool:
@@ -79,12 +124,8 @@ def numbers(
 
 def parameters_of(made: Structure, draws: xr.Dataset) -> dict[str, Any]:
     """Free parameters as the law and the likelihood take them: a vector as a tuple of parts."""
-    return {
-        name: tuple(draws[name].isel({f"{name}_part": k}, drop=True) for k in range(n))
-        if (n := len(prior.parts))
-        else draws[name]
-        for name, prior in made.priors
-    }
+    parts = {name: prior.parts for name, prior in made.priors if prior.parts}
+    return {name: parted(draws, name, parts) for name, _ in made.priors}
 
 
 def expected_response(
@@ -92,17 +133,11 @@ def expected_response(
 ) -> xr.DataArray:
     """What the law expects at each point, for every draw."""
     columns = {name: xr.DataArray(points[name].to_numpy(), dims=dim) for name in made.law.inputs}
-    coefficients: Mapping[str, xr.DataArray] = {
-        name: posterior[name] for name in made.law.coefficient_names
-    }
-    if made.by is not None:
+    chosen = posterior[list(made.law.coefficient_names)]
+    if made.by is not None and made.by in chosen.dims:
         group = xr.DataArray(group_index(made, points), dims=dim)
-        coefficients = {
-            name: values.isel({made.by: group}).drop_vars(made.by)
-            if made.by in values.dims
-            else values
-            for name, values in coefficients.items()
-        }
+        chosen = chosen.isel({made.by: group}).drop_vars(made.by)
+    coefficients = coefficients_of(made.law, chosen)
     expected: xr.DataArray = made.law.formula(**columns, **coefficients)
     return expected.transpose(*SAMPLE_DIMS, dim)
 
@@ -115,10 +150,16 @@ def scattered(
     dim: str,
     shift: Any = 0.0,
 ) -> dict[str, Any]:
-    """Parameters of the distribution of the response at each point, as the likelihood has them."""
+    """Parameters of the distribution of the response at each point, as the likelihood has them.
+
+    A row of a series has its own ``rho`` beside them, and the others are as if nothing were known
+    of its neighbours.
+    """
     design = {name: xr.DataArray(x, dims=dim) for name, x in within(made, runs, points).items()}
     noise = {name: parameters_of(made, posterior)[name] for name in made.likelihood.priors}
-    expected = expected_response(made, posterior, points, dim) * np.exp(shift)
+    design |= {name: xr.DataArray(x, dims=dim) for name, x in further(made, points, runs).items()}
+    law = expected_response(made, posterior, points, dim)
+    expected = made.law.scale_of(made.law.response).moved(law, shift)
     return made.likelihood.scatter(expected, design, **noise)
 
 

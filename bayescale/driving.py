@@ -13,6 +13,7 @@ import xarray as xr
 
 from bayescale.draws import SAMPLE_DIMS, is_number
 from bayescale.errors import DataError, LawError
+from bayescale.extrapolation import sizes
 from bayescale.flops import SIX_ND
 from bayescale.influence import RUN, influence, reported
 
@@ -68,8 +69,8 @@ def drivers(fit: "Fit", flops: float | None = None, *, top: int | None = TOP) ->
 
 
 def largest_budget(fit: "Fit") -> float:
-    """Compute of the largest run, as 6 N D."""
-    return float(SIX_ND.flops(fit.runs["params"], fit.runs["tokens"]).max())
+    """Compute of the largest run, as 6 N D where the law has params and tokens."""
+    return float(sizes(fit.law, fit.runs, SIX_ND).max())
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +85,7 @@ class Asked:
 
 def answer_of(fit: "Fit", flops: float | None = None) -> Asked:
     """Logarithm of N_opt, or else the first quantity of the law, as `drivers` takes it."""
-    if {"params", "tokens"} <= set(fit.law.inputs) and fit.structure.by is None:
+    if fit.law.has_optimum and fit.structure.by in (None, fit.law.by):
         budget = flops or largest_budget(fit)
         try:
             best = fit.optimum(budget, extrapolate=False)["N_opt"].isel(budget=0, drop=True)

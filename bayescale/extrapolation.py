@@ -21,7 +21,7 @@ import xarray as xr
 
 from bayescale.draws import SAMPLE_DIMS, expected_response, scattered
 from bayescale.flops import SIX_ND, Array, Cost
-from bayescale.law import Law, Prior
+from bayescale.law import Law, Prior, call
 from bayescale.misfit import misfit_at_points
 from bayescale.model import QUICK
 from bayescale.structure import Structure
@@ -47,10 +47,12 @@ def decades_past(size: Array, known: Array) -> Array:
 
 
 def sizes(law: Law, table: pd.DataFrame, cost: Cost) -> Array:
-    """How large runs are: their compute.
+    """How large runs are: what the law says, or else their compute.
 
     For laws without params and tokens it is the product of their inputs.
     """
+    if law.size is not None:
+        return np.asarray(call(law.size, {name: table[name] for name in law.inputs}))
     if {"params", "tokens"} <= set(law.inputs):
         return np.asarray(cost.flops(table["params"], table["tokens"]))
     return np.asarray(table[list(law.inputs)].prod(axis=1))
@@ -115,9 +117,10 @@ def misfit_slope(
     shift = misfit_at_points(made, posterior, known, larger, np.random.default_rng(seed))
     scale = scattered(made, posterior, known, larger, "point")["sigma"]
     own = np.broadcast_to(scale.mean({*scale.dims} - {"point"}), len(larger)) ** 2
-    expected = np.log(expected_response(made, posterior, larger, "point")) + shift
+    on = made.law.scale_of(made.law.response).forward
+    expected = on(expected_response(made, posterior, larger, "point")) + shift
     draws = expected.stack(sample=SAMPLE_DIMS).transpose("point", "sample").to_numpy()
-    return weighted_slope(np.log(larger[made.law.response].to_numpy()), draws, own, decades)
+    return weighted_slope(on(larger[made.law.response].to_numpy()), draws, own, decades)
 
 
 def weighted_slope(

@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import DataError
+from bayescale.scales import POSITIVE, SHARE, Scale
 
 NUMBER = re.compile(
     r"[ \t]*[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|inf(inity)?)[ \t]*", re.IGNORECASE
@@ -79,8 +80,8 @@ def refuse_repeated(names: list[Hashable], where: str) -> None:
         )
 
 
-def positive_numbers(column: pd.Series, name: str, where: str) -> pd.Series:
-    """Return a column as float64, every cell of it a positive number."""
+def read_numbers(column: pd.Series, name: str, where: str, scale: Scale = POSITIVE) -> pd.Series:
+    """Return a column as float64, every cell of it a number that can be on its scale."""
     if is_real(column):
         values = column.to_numpy(dtype="float64", na_value=np.nan)
         unread = np.zeros(len(values), dtype=bool)
@@ -89,7 +90,8 @@ def positive_numbers(column: pd.Series, name: str, where: str) -> pd.Series:
         unread = np.array([cell is None for cell in cells])
         values = np.array(cells, dtype="float64")
     read_as = "" if column.name == name else f" (read as {name})"
-    refuse_unusable(column, values, unread, f"{where}: column {str(column.name)!r}{read_as}")
+    said = f"{where}: column {str(column.name)!r}{read_as}"
+    refuse_unusable(column, values, unread, said, scale)
     return pd.Series(values)
 
 
@@ -107,8 +109,10 @@ def _number(cell: Any) -> float | None:
         return np.inf
 
 
-def refuse_unusable(column: pd.Series, values: Any, unread: Any, said: str) -> None:
-    """Raise DataError at the first cell that is not a positive number."""
+def refuse_unusable(
+    column: pd.Series, values: Any, unread: Any, said: str, scale: Scale = POSITIVE
+) -> None:
+    """Raise DataError at the first cell that is no number of its scale."""
     checks = (
         (
             unread,
@@ -126,11 +130,7 @@ def refuse_unusable(column: pd.Series, values: Any, unread: Any, said: str) -> N
             "which is infinite or too large to hold; expected a finite number. Correct it, or "
             "drop that run (a loss that diverged has no place on a law).",
         ),
-        (
-            values <= 0,
-            "but its logarithm is taken; expected a number above zero. Correct it, or drop that "
-            "run.",
-        ),
+        (scale.outside(values), _outside(scale)),
     )
     for bad, meaning in checks:
         if bad.any():
@@ -141,6 +141,20 @@ def refuse_unusable(column: pd.Series, values: Any, unread: Any, said: str) -> N
             raise DataError(
                 f"{said} holds {shown} in row {first + 1} of the table{more}, {meaning}"
             )
+
+
+def _outside(scale: Scale) -> str:
+    """What is wrong with a number that is not on its scale."""
+    if scale is POSITIVE:
+        return (
+            "but its logarithm is taken; expected a number above zero. Correct it, or drop that "
+            "run."
+        )
+    percent = " Divide percentages by 100." if scale is SHARE else ""
+    return (
+        f"which can be no {scale.name}; expected a number from {scale.lowest:g} to "
+        f"{scale.highest:g}. Correct it, or drop that run.{percent}"
+    )
 
 
 def is_real(column: pd.Series) -> bool:

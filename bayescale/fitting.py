@@ -15,13 +15,14 @@ import xarray as xr
 
 from bayescale import allocation, diagnosis, prediction, sampling
 from bayescale.checking import check_runs
-from bayescale.clusters import FOUND, clusters_of
+from bayescale.clusters import clusters_of
 from bayescale.diagnosis import Verdict
 from bayescale.draws import ROLES
 from bayescale.errors import LawError
 from bayescale.flops import SIX_ND, Cost
+from bayescale.grouping import grouping_of
 from bayescale.influence import case_likelihood, cases_by, moved_without, resampled
-from bayescale.law import Law, Prior
+from bayescale.law import FOUND, Law, Prior
 from bayescale.likelihood import (
     Likelihood,
     LikelihoodFactory,
@@ -31,7 +32,7 @@ from bayescale.likelihood import (
 )
 from bayescale.model import build_model
 from bayescale.resampling import sample_carefully
-from bayescale.runs import read_runs
+from bayescale.runs import runs_for
 from bayescale.sampling import Settings
 from bayescale.structure import Structure, observed_name, structure
 from bayescale.trees import assemble, predictive_groups, prior_groups, runs_of
@@ -263,18 +264,19 @@ def fit(
     runs : DataFrame or path
         Training runs; what `bayescale.read_runs` takes.
     likelihood : callable, optional
-        How runs scatter (`bayescale.likelihood`). By default a variance function, or one scale
-        where the runs are too few for it.
+        How runs scatter (`bayescale.likelihood`). By default what suits the law's response: for
+        most a variance function, or one scale where the runs are too few for it.
     priors : mapping of str to Prior, optional
         Replace priors of free or noise parameters, by name.
     clusters : str, optional
-        Column of the runs that err together (`bayescale.clusters`); by default compute budgets,
-        where the runs were made at a few of them. None takes every run for itself.
+        Column of the runs that err together (`bayescale.clusters`); by default what the law says,
+        compute budgets as a rule, where the runs were made at a few of them. None takes every run
+        for itself.
     by : str, optional
-        Column that groups the runs.
+        Column that groups the runs; some laws bring one of their own.
     pool : mapping of str to str, or str, optional
-        ``"shared"``, ``"separate"`` or ``"partial"``, for each free parameter or for all; partial
-        where nothing is said.
+        ``"shared"``, ``"separate"`` or ``"partial"``, for each free parameter or for all; where
+        nothing is said as the law has it, or partial.
     draws, tune, chains : int
         Draws a chain that are kept, that are thrown away first, and chains. Where these draws turn
         out to be too much alike, they are drawn anew four times as long, and every fourth is kept.
@@ -315,8 +317,9 @@ def fit(
     )
     _check_enough(settings)
     table, doubts = _read(law, runs)
+    by = grouping_of(law, by)
     together = clusters_of(law, table, clusters, by)
-    chosen = likelihood or default_likelihood(law, len(table), clustered=together is not None)
+    chosen = likelihood or default_likelihood(law, table, clustered=together is not None)
     if likelihood is None and chosen in (student_t, normal):
         doubts.append(
             f"few runs ({len(table)}): they are taken to scatter alike everywhere, since a "
@@ -334,7 +337,7 @@ def fit(
 
 def _read(law: Law, source: pd.DataFrame | str | PathLike[str]) -> tuple[pd.DataFrame, list[str]]:
     """Runs as the law wants them, and what is doubtful about them."""
-    table = read_runs(source, inputs=law.inputs, response=law.response)
+    table = runs_for(law, source)
     # A simplex has one number less to find than it has parts.
     parameters = sum(max(len(prior.parts) - 1, 1) for prior in law.priors.values())
     doubts = check_runs(

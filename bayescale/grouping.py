@@ -40,6 +40,16 @@ def check_known(what: str, names: Iterable[str], known: Iterable[str]) -> None:
         )
 
 
+def grouping_of(law: Law, by: str | None) -> str | None:
+    """The column that groups the runs: the one asked for, or the law's own."""
+    if law.by is not None and by not in (None, law.by):
+        raise LawError(
+            f"by={by!r} was given to law {law.name!r}, which groups its runs by {law.by!r}; "
+            f"expected no other grouping. Leave by out, and fit each {by} on its own."
+        )
+    return by or law.by
+
+
 def groups_of(law: Law, likelihood: Likelihood, runs: pd.DataFrame, by: str) -> tuple[str, ...]:
     """Labels of the groups: numbers in their order, then text."""
     if by not in runs:
@@ -97,7 +107,7 @@ def pools_of(law: Law, by: str | None, pool: Mapping[str, str] | str | None) -> 
                 "runs. Add by=..., or leave pool out."
             )
         return {}
-    chosen = pool if pool is not None else Pool.PARTIAL
+    chosen = pool if pool is not None else law.pool
     if isinstance(chosen, str):
         chosen = dict.fromkeys(law.priors, chosen)
     check_known("pool", chosen, law.priors)

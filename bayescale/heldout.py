@@ -19,7 +19,6 @@ import pandas as pd
 import xarray as xr
 from scipy.special import logsumexp
 
-from bayescale.clusters import FOUND
 from bayescale.clusterwise import (
     cases_of,
     check_clustered,
@@ -30,7 +29,7 @@ from bayescale.diagnosis import leave_one_out
 from bayescale.draws import SAMPLE_DIMS
 from bayescale.errors import DataError
 from bayescale.flops import Array
-from bayescale.law import Law
+from bayescale.law import FOUND, Law
 from bayescale.likelihood import LikelihoodFactory
 from bayescale.runs import digest
 from bayescale.sweeps import ERROR, sweep

@@ -23,7 +23,7 @@ import pandas as pd
 import pymc as pm
 import xarray as xr
 
-from bayescale.draws import numbers
+from bayescale.draws import coefficients_of, numbers, stacked
 from bayescale.law import Law
 from bayescale.model import QUICK, build_model
 from bayescale.sensitivity import log_prior
@@ -129,7 +129,7 @@ def prior_draws(fit: "Fit") -> xr.Dataset:
         },
         {name: fit.posterior[name] for each in dims.values() for name in each},
     )
-    return prior.assign(law.derive({name: prior[name] for name in law.coefficient_names}))
+    return prior.assign(stacked(law, law.derive(coefficients_of(law, prior))))
 
 
 def _logit(shares: Any) -> Any:

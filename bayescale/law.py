@@ -16,8 +16,9 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import numpy as np
@@ -25,6 +26,15 @@ import numpy as np
 from bayescale.claims import AT_BUDGET, Claim
 from bayescale.errors import LawError
 from bayescale.flops import Array
+from bayescale.scales import POSITIVE, Scale
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bayescale.likelihood import LikelihoodFactory
+
+FOUND = "found"
+"""Clusters that are looked for among the compute budgets (`bayescale.clusters`)."""
 
 Numbers = Mapping[str, float | tuple[float, ...]]
 
@@ -139,9 +149,10 @@ class Units:
     Parameters
     ----------
     pivot : mapping of str to array
-        Geometric mean of each input and of the response.
+        Geometric mean of each input and of the response; the plain mean of one that is not
+        positive (`bayescale.scales`).
     spread : mapping of str to array
-        Standard deviation of the logarithm of each input.
+        Standard deviation of the logarithm, or of the plain values, of each.
     """
 
     pivot: Mapping[str, Array]
@@ -163,17 +174,36 @@ class Law:
     inputs : tuple of str
         Columns of the table of runs, in the order of the formula.
     response : str
-        Column that the formula describes. It must be positive.
+        Column that the formula describes.
+    scales : mapping of str to Scale, optional
+        What inputs and response may be where they are not positive (`bayescale.scales`).
+    columns : mapping of str to callable, optional
+        Columns that are computed from the others where the table has none of that name: functions
+        of a table in standard columns.
     priors : mapping of str to Prior
         The free parameters.
     coefficients : callable
-        ``coefficients(units, **free)`` gives the formula's coefficients as a dictionary.
+        ``coefficients(units, **free)`` gives the formula's coefficients as a dictionary; one that
+        has several parts is a tuple of arrays.
     derived : mapping of str to callable, optional
         Further quantities as functions of coefficients, which they take by name.
     optimal_params : callable, optional
         ``optimal_params(product, ...)``: the params that minimise the response at a fixed product
-        of params and tokens, as a function of coefficients taken by name. Without it the optimum
-        is searched for.
+        of params and tokens, as a function of coefficients and further inputs taken by name.
+        Without it the optimum is searched for.
+    size : callable, optional
+        How large a run is, of inputs taken by name: the law extrapolates beyond the largest. By
+        default 6 N D, or the product of the inputs where they are others.
+    likelihoods : sequence of callable, optional
+        How runs scatter: the first of these (`bayescale.likelihood`) whose columns the table has.
+        By default a variance function, or one scale where the runs are too few for it.
+    by : str, optional
+        Column that groups the runs of this law, whatever the table.
+    pool : mapping of str to str, optional
+        How free parameters behave across groups; partial where nothing is said.
+    clusters : str, optional
+        Column of the runs that err together; by default compute budgets are looked for. None for
+        none.
     claims : tuple of Claim
         What was published about the law.
     domain : mapping of str to (float, float)
@@ -181,9 +211,9 @@ class Law:
     reference : str
         Paper and equation.
     tau, split_tau : Prior, optional
-        How wrong the law is a decade beyond its runs: standard deviation of the log response, and
-        of the log of the optimal params (`bayescale.extrapolation`). Where it was not measured, a
-        prior for laws in general is taken.
+        How wrong the law is a decade beyond its runs: standard deviation of the response on its
+        scale, and of the log of the optimal params (`bayescale.extrapolation`). Where it was not
+        measured, a prior for laws in general is taken.
 
     Raises
     ------
@@ -196,11 +226,18 @@ class Law:
     formula: Callable[..., Array]
     inputs: tuple[str, ...]
     priors: Mapping[str, Prior]
-    coefficients: Callable[..., dict[str, Array]]
+    coefficients: Callable[..., dict[str, Any]]
     reference: str
     response: str = "loss"
-    derived: Mapping[str, Callable[..., Array]] = field(default_factory=dict)
+    scales: Mapping[str, Scale] = field(default_factory=dict)
+    columns: Mapping[str, "Callable[[pd.DataFrame], pd.Series]"] = field(default_factory=dict)
+    derived: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     optimal_params: Callable[..., Array] | None = None
+    size: Callable[..., Array] | None = None
+    likelihoods: "tuple[LikelihoodFactory, ...]" = ()
+    by: str | None = None
+    pool: Mapping[str, str] = field(default_factory=dict)
+    clusters: str | None = FOUND
     claims: tuple[Claim, ...] = ()
     domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     tau: Prior | None = None
@@ -209,16 +246,20 @@ class Law:
     def __post_init__(self) -> None:
         _check_formula(self)
         _check_coefficients(self)
-        known = set(self.coefficient_names)
+        known, inputs = set(self.coefficient_names), set(self.inputs)
         for name, function in self.derived.items():
             _within(self, f"derived quantity {name!r} takes", arguments(function), known)
         if self.optimal_params is not None:
             takes = set(arguments(self.optimal_params)) - {"product"}
-            _within(self, "optimal_params takes", takes, known)
+            _within(self, "optimal_params takes", takes, known | inputs - {"params", "tokens"})
+        if self.size is not None:
+            _within(self, "size takes", arguments(self.size), inputs)
+        _within(self, "scales names", self.scales, {*inputs, self.response})
+        _within(self, "pool names", self.pool, set(self.priors))
         for claim in self.claims:
             sayable = {*known, *self.derived, *AT_BUDGET}
             _within(self, f"claim {claim.label!r} names", claim.names, sayable)
-        _within(self, "domain names", self.domain, set(self.inputs))
+        _within(self, "domain names", self.domain, inputs)
 
     def __repr__(self) -> str:
         return f"Law({self.name!r}: {self.title})"
@@ -241,6 +282,41 @@ class Law:
     def coefficient_names(self) -> tuple[str, ...]:
         """The coefficients, in the order of the formula."""
         return arguments(self.formula)[len(self.inputs) :]
+
+    @cached_property
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """Names of the parts of each coefficient and derived quantity that has several."""
+        given = _dummy_coefficients(self)
+        every = {**given, **{name: call(f, given) for name, f in self.derived.items()}}
+        return {
+            name: self._part_names(name, len(value))
+            for name, value in every.items()
+            if isinstance(value, tuple)
+        }
+
+    def _part_names(self, name: str, count: int) -> tuple[str, ...]:
+        """Those of the free parameter of that name, or else numbers from 1."""
+        own = self.priors[name].parts if name in self.priors else ()
+        return own if len(own) == count else tuple(str(k + 1) for k in range(count))
+
+    @property
+    def allocates(self) -> bool:
+        """Whether it says how to split compute between params and tokens."""
+        return self.optimal_params is not None or {"params", "tokens"} <= set(self.inputs)
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """Inputs besides params, tokens and flops, at which an optimum has to be asked for."""
+        return tuple(name for name in self.inputs if name not in ("params", "tokens", "flops"))
+
+    @property
+    def has_optimum(self) -> bool:
+        """Whether it says so of a budget alone."""
+        return self.allocates and not self.further
+
+    def scale_of(self, name: str) -> Scale:
+        """What an input or the response may be."""
+        return self.scales.get(name, POSITIVE)
 
     def claims_about(self, table: str | None = None) -> tuple[Claim, ...]:
         """What was published about the law on a dataset.
@@ -292,15 +368,20 @@ def _check_formula(law: Law) -> None:
         )
 
 
-def _check_coefficients(law: Law) -> None:
-    takes = set(arguments(law.coefficients)) - {"units"}
-    _alike(law, "coefficients() takes", takes, "priors are given for", set(law.priors))
+def _dummy_coefficients(law: Law) -> dict[str, Any]:
+    """Coefficients of parameters that are nothing in particular."""
     dummies = {
         name: tuple(0.5 for _ in prior.parts) if prior.parts else 0.5
         for name, prior in law.priors.items()
     }
     ones = dict.fromkeys((*law.inputs, law.response), 1.0)
-    gives = set(law.coefficients(Units(ones, ones), **dummies))
+    return law.coefficients(Units(ones, ones), **dummies)
+
+
+def _check_coefficients(law: Law) -> None:
+    takes = set(arguments(law.coefficients)) - {"units"}
+    _alike(law, "coefficients() takes", takes, "priors are given for", set(law.priors))
+    gives = set(_dummy_coefficients(law))
     _alike(law, "coefficients() gives", gives, "the formula takes", set(law.coefficient_names))
 
 

@@ -11,8 +11,9 @@ from bayescale.claims import Claim
 from bayescale.clusterwise import log_cluster_density
 from bayescale.draws import SAMPLE_DIMS, expected_response, quantities, scattered
 from bayescale.flops import Array
-from bayescale.prediction import log_likelihood, scatter_at_runs
+from bayescale.prediction import drawn_at_runs, log_likelihood
 from bayescale.simulators import truths_like
+from bayescale.structure import response_of
 
 if TYPE_CHECKING:
     from bayescale.fitting import Fit
@@ -30,6 +31,8 @@ def misfit(claim: Claim, fit: "Fit") -> CheckResult:
     name = "residuals"
     if not has_all(claim, fit) or fit.structure.by is not None:
         return untested(name, "The claim does not give every coefficient of an ungrouped law.")
+    if not fit.law.scale_of(fit.law.response).logged:
+        return untested(name, "The response is not one whose logarithm scatters.")
     weights = precision(fit)
     means = mean_residuals(claim, fit, weights)
     mean, (low, high) = float(means[0]), (float(means.min()), float(means.max()))
@@ -87,8 +90,8 @@ def _mean_scatter(fit: "Fit", weights: Array) -> float:
     # What clusters miss is drawn anew, too.
     truths = truths_like(made, fit.posterior, REPLICATES, fit.random_seed)
     known = quantities(made, fit.runs, truths)
-    drawn = scatter_at_runs(made, known, fit.runs).rvs(random_state=rng)
-    logs = np.log(made.likelihood.family.response(drawn))
+    drawn = drawn_at_runs(made, known, fit.runs, rng)
+    logs = np.log(response_of(made, drawn, fit.runs, fit.runs))
     about = np.log(expected_response(made, known, fit.runs, "run"))
     means = ((logs - about) * xr.DataArray(weights, dims="run")).mean("run")
     low, high = np.quantile(means, stats.norm.cdf([-1.0, 1.0]))

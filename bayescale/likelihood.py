@@ -17,11 +17,14 @@ from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pymc as pm
 
-from bayescale.errors import LawError
+from bayescale.errors import DataError, LawError
+from bayescale.files import read_numbers
 from bayescale.flops import Array
 from bayescale.law import Law, Prior
+from bayescale.series import Series
 
 RUNS_PER_TERM = 2
 """A variance function is fitted when there are this many runs for every parameter of the model."""
@@ -59,6 +62,9 @@ class Family:
         The inverse of `observed`.
     prefix : str
         Put before the response's name to name what is observed.
+    trials : str, optional
+        Column of the likelihood with how many trials the response is the share of: what is
+        observed is their number, and the distribution one of whole numbers.
     """
 
     distribution: Any
@@ -66,6 +72,7 @@ class Family:
     observed: Callable[[Array], Array]
     response: Callable[[Array], Array]
     prefix: str
+    trials: str | None = None
 
 
 LOG_STUDENT_T = Family(
@@ -116,7 +123,13 @@ class Likelihood:
         The noise parameters.
     scatter : callable
         ``scatter(expected, design, **noise)`` gives the family's parameters for each run.
-        `design` maps each input to its standardised logarithm.
+        `design` maps each input to its standardised logarithm, and each of `columns` to its
+        numbers as they are. With a series also ``rho``, the correlation of neighbours.
+    columns : mapping of str to callable
+        Further numbers of each row: functions of a table and of the runs, which tell what is
+        usual where the table does not (`column`).
+    series : Series, optional
+        Which rows follow one another, where they err alike (`bayescale.series`).
     derived : mapping of str to callable
         Further quantities to report, as functions of noise parameters taken by name.
     """
@@ -126,7 +139,32 @@ class Likelihood:
     family: Family
     priors: Mapping[str, Prior]
     scatter: Callable[..., dict[str, Array]]
+    columns: Mapping[str, Callable[[pd.DataFrame, pd.DataFrame], Array]] = field(
+        default_factory=dict
+    )
+    series: Series | None = None
     derived: Mapping[str, Callable[..., Array]] = field(default_factory=dict)
+
+    def needs(self) -> set[str]:
+        """Columns without which it cannot be taken."""
+        series = {self.series.by, self.series.order} if self.series else set()
+        return {*self.columns, *series}
+
+
+def column(name: str) -> Callable[[pd.DataFrame, pd.DataFrame], Array]:
+    """Positive numbers of a column; where new points have none, the median of the runs."""
+
+    def taken(table: pd.DataFrame, runs: pd.DataFrame) -> Array:
+        if name not in runs:
+            raise DataError(
+                f"the table has no column {name!r}, which this likelihood needs; expected a "
+                "number above zero in every row. Add it, or take another likelihood."
+            )
+        if name not in table:
+            return np.full(len(table), np.median(read_numbers(runs[name], name, "the table")))
+        return read_numbers(table[name], name, "the table").to_numpy()
+
+    return taken
 
 
 LikelihoodFactory = Callable[[tuple[str, ...]], Likelihood]
@@ -263,18 +301,24 @@ LIKELIHOODS: dict[str, LikelihoodFactory] = {
 }
 
 
-def default_likelihood(law: Law, runs: int, *, clustered: bool = False) -> LikelihoodFactory:
-    """A variance function, or one scale where the runs are too few to learn a scale's shape.
+def default_likelihood(
+    law: Law, runs: pd.DataFrame, *, clustered: bool = False
+) -> LikelihoodFactory:
+    """The first of the law's own whose columns are there; by default as the number of runs allows.
 
+    That is a variance function, or one scale where the runs are too few to learn a scale's shape.
     The rule: at least `RUNS_PER_TERM` runs for every number the model has, counting each part of
     the law's and the likelihood's parameters. Clustered runs scatter normally, others as Student-t.
     """
+    if law.likelihoods:
+        there = (one for one in law.likelihoods if one(law.inputs).needs() <= set(runs))
+        return next(there, law.likelihoods[-1])
     varying, alike = (
         (normal_variance_function, normal) if clustered else (variance_function, student_t)
     )
     priors = [*law.priors.values(), *varying(law.inputs).priors.values()]
     numbers = sum(max(len(prior.parts), 1) for prior in priors)
-    return varying if runs >= RUNS_PER_TERM * numbers else alike
+    return varying if len(runs) >= RUNS_PER_TERM * numbers else alike
 
 
 def likelihood_named(name: str) -> LikelihoodFactory:

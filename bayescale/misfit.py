@@ -15,7 +15,7 @@ from bayescale.clusters import Clusters
 from bayescale.draws import SAMPLE_DIMS, parameters_of, scattered
 from bayescale.law import call
 from bayescale.marginal import Sums, recovered, sums_of
-from bayescale.structure import Structure, tilt_of, units_for
+from bayescale.structure import Structure, observed_of, tilt_of, units_for
 
 
 def misfit_at_runs(made: Structure, posterior: xr.Dataset, runs: pd.DataFrame) -> Any:
@@ -97,7 +97,7 @@ def _sums(made: Structure, clusters: Clusters, free: xr.Dataset, runs: pd.DataFr
     parameters = scattered(made, free.assign(coefficients), runs, runs, "run")
     aligned = xr.broadcast(parameters["mu"], parameters["sigma"])
     mu, sigma = (values.transpose(*SAMPLE_DIMS, "run").to_numpy() for values in aligned)
-    observed = made.likelihood.family.observed(runs[made.law.response].to_numpy())
+    observed = observed_of(made, runs)
     place = tilt_of(made, runs)
     return sums_of(
         observed - mu,

@@ -31,19 +31,22 @@ from bayescale.grouping import (
 )
 from bayescale.law import Law, Prior, Units, call
 from bayescale.marginal import log_marginal
+from bayescale.series import GAP, PREVIOUS, conditional
 from bayescale.structure import (
     Structure,
     coords_of,
     design_of,
+    further,
     group_index,
     observed_name,
+    observed_of,
     tilt_of,
     units_for,
 )
 
-# Groups of one study rarely differ by more than a factor of two in an exponent.
-INDICES = (GROUP_INDEX, INDEX)
+INDICES = (GROUP_INDEX, INDEX, PREVIOUS)
 
+# Groups of one study rarely differ by more than a factor of two in an exponent.
 BETWEEN = Prior(pm.HalfNormal, sigma=0.3)
 
 QUICK = {"mode": "FAST_COMPILE"}
@@ -52,10 +55,13 @@ QUICK = {"mode": "FAST_COMPILE"}
 
 def model_data(made: Structure, runs: pd.DataFrame) -> dict[str, np.ndarray]:
     """Every number that enters a model, by the name of its `pm.Data`."""
-    law, family = made.law, made.likelihood.family
+    law = made.law
     units = units_for(made, runs)
     data: dict[str, Array] = {name: runs[name].to_numpy() for name in law.inputs}
-    data[OBSERVED] = family.observed(runs[law.response].to_numpy())
+    data[OBSERVED] = observed_of(made, runs)
+    data |= further(made, runs, runs)
+    if made.likelihood.series is not None:
+        data |= made.likelihood.series.links(runs)
     data |= {f"pivot_{name}": value for name, value in units.pivot.items()}
     data |= {f"spread_{name}": value for name, value in units.spread.items()}
     for name, prior in made.priors:
@@ -104,11 +110,15 @@ def build_model(made: Structure, runs: pd.DataFrame, *, marginal: bool = False) 
             **{name: _by_run(made, data, value) for name, value in coefficients.items()},
         )
         design = design_of(law, data, _units(law, data))
+        design |= {name: data[name] for name in likelihood.columns}
         noise = {name: free[name] for name in likelihood.priors}
         integrated = marginal and made.integrable
         if made.clusters is not None and not integrated:
-            expected = expected * pt.exp(_shared_misfit(made.clusters, data, free))
+            misfit = _shared_misfit(made.clusters, data, free)
+            expected = law.scale_of(law.response).moved(expected, misfit)
         parameters = likelihood.scatter(expected, design, **noise)
+        if likelihood.series is not None:
+            parameters = _serial(data, **parameters)
         if integrated:
             pm.Potential("log_likelihood", _log_marginal(data, free, **parameters))
         else:
@@ -126,6 +136,13 @@ def _shared_misfit(clusters: Clusters, data: Mapping[str, Any], free: Mapping[st
         by_run = pt.concatenate([effect, pt.zeros(1)])[data[INDEX]]
         shifts.append(by_run * data[TILT] if name == "tilt" else by_run)
     return sum(shifts)
+
+
+def _serial(data: Mapping[str, Any], mu: Any, sigma: Any, rho: Any) -> dict[str, Any]:
+    """Parameters of each run given the one before it."""
+    scale = sigma * pt.ones_like(mu)
+    links = {name: data[name] for name in (PREVIOUS, GAP)}
+    return conditional(mu, scale, rho, data[OBSERVED], links, lambda array, rows: array[rows])
 
 
 def _log_marginal(data: Mapping[str, Any], free: Mapping[str, Any], mu: Any, sigma: Any) -> Any:
@@ -149,7 +166,7 @@ def _units(law: Law, data: Mapping[str, Any]) -> Units:
 
 
 def _register(made: Structure, data: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    along_runs = {*made.law.inputs, OBSERVED, *INDICES, TILT}
+    along_runs = {*made.law.inputs, OBSERVED, *INDICES, TILT, GAP, *made.likelihood.columns}
     return {
         name: pm.Data(name, value, dims="run" if name in along_runs else None)
         for name, value in data.items()
@@ -193,15 +210,25 @@ def _coefficients(
     law = made.law
     coefficients = call(law.coefficients, free, units=_units(law, data))
     return {
-        name: value
-        if name in free
-        else pm.Deterministic(name, value, dims=made.by if value.ndim else None)
+        name: value if name in free else _deterministic(made, name, value)
         for name, value in coefficients.items()
     }
 
 
+def _deterministic(made: Structure, name: str, value: Any) -> Any:
+    """A quantity under its name; with parts, still a tuple of them."""
+    if not isinstance(value, tuple):
+        return pm.Deterministic(name, value, dims=made.by if value.ndim else None)
+    whole = pt.stack(pt.broadcast_arrays(*map(pt.as_tensor, value)), axis=-1)
+    by = (made.by,) if whole.ndim > 1 else ()
+    variable = pm.Deterministic(name, whole, dims=(*by, f"{name}_part"))
+    return tuple(variable[..., k] for k in range(len(value)))
+
+
 def _by_run(made: Structure, data: Mapping[str, Any], value: Any) -> Any:
     """Give each run the value of its group."""
+    if isinstance(value, tuple):
+        return tuple(_by_run(made, data, part) for part in value)
     return value[data[GROUP_INDEX]] if made.by is not None and value.ndim else value
 
 

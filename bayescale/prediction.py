@@ -15,17 +15,40 @@ from bayescale.errors import DataError
 from bayescale.extrapolation import decades_beyond
 from bayescale.flops import SIX_ND, Cost
 from bayescale.misfit import misfit_at_points, misfit_at_runs
-from bayescale.runs import read_runs
-from bayescale.structure import Structure, observed_name
+from bayescale.runs import runs_for
+from bayescale.series import conditional
+from bayescale.series import drawn as serial_draws
+from bayescale.structure import Structure, observed_name, observed_of, response_of
 
 if TYPE_CHECKING:
     from bayescale.fitting import Fit
 
 
 def scatter_at_runs(made: Structure, posterior: xr.Dataset, runs: pd.DataFrame) -> Any:
-    """The distribution of each run's response at each draw, as a scipy one."""
+    """The distribution of each run's response at each draw, as a scipy one.
+
+    In a series it is that of a run of whose neighbours nothing is known.
+    """
+    parameters = _at_runs(made, posterior, runs)
+    parameters.pop("rho", None)
+    return made.likelihood.family.frozen(**parameters)
+
+
+def drawn_at_runs(
+    made: Structure, posterior: xr.Dataset, runs: pd.DataFrame, rng: np.random.Generator
+) -> np.ndarray:
+    """What might have been observed of the runs, drawn anew, (chain, draw, run)."""
+    series = made.likelihood.series
+    if series is not None:
+        parameters = _at_runs(made, posterior, runs)
+        return np.asarray(serial_draws(links=series.links(runs), rng=rng, **parameters))
+    draws: np.ndarray = scatter_at_runs(made, posterior, runs).rvs(random_state=rng)
+    return draws
+
+
+def _at_runs(made: Structure, posterior: xr.Dataset, runs: pd.DataFrame) -> dict[str, Any]:
     shift = misfit_at_runs(made, posterior, runs)
-    return _frozen(made, scattered(made, posterior, runs, runs, "run", shift), "run")
+    return _aligned(scattered(made, posterior, runs, runs, "run", shift), "run")
 
 
 def scatter(
@@ -40,20 +63,34 @@ def scatter(
     A point beyond the runs scatters as the nearest place among them does: what the likelihood says
     further out is no knowledge of how runs scatter there.
     """
-    parameters = scattered(made, posterior, runs, points, "point", shift)
-    return _frozen(made, parameters, "point")
+    parameters = _aligned(scattered(made, posterior, runs, points, "point", shift), "point")
+    parameters.pop("rho", None)
+    return made.likelihood.family.frozen(**parameters)
 
 
-def _frozen(made: Structure, parameters: Mapping[str, Any], dim: str) -> Any:
+def _aligned(parameters: Mapping[str, Any], dim: str) -> dict[str, np.ndarray]:
     aligned = xr.broadcast(*parameters.values())
     arrays = [values.transpose(*SAMPLE_DIMS, dim).to_numpy() for values in aligned]
-    return made.likelihood.family.frozen(**dict(zip(parameters, arrays, strict=True)))
+    return dict(zip(parameters, arrays, strict=True))
+
+
+def log_density(made: Structure, distribution: Any, observed: Any) -> np.ndarray:
+    """Log density of what was observed, or log probability of a whole number."""
+    of = distribution.logpdf if made.likelihood.family.trials is None else distribution.logpmf
+    values: np.ndarray = of(observed)
+    return values
 
 
 def log_likelihood(made: Structure, posterior: xr.Dataset, runs: pd.DataFrame) -> xr.Dataset:
-    """Log likelihood of each run at each draw."""
-    observed = made.likelihood.family.observed(runs[made.law.response].to_numpy())
-    values = scatter_at_runs(made, posterior, runs).logpdf(observed)
+    """Log likelihood of each run at each draw; in a series, given the one before it."""
+    observed, parameters = observed_of(made, runs), _at_runs(made, posterior, runs)
+    series = made.likelihood.series
+    if series is not None:
+        links = series.links(runs)
+        parameters = conditional(
+            observed=observed, links=links, take=lambda x, rows: x[..., rows], **parameters
+        )
+    values = log_density(made, made.likelihood.family.frozen(**parameters), observed)
     coords: dict[str, Any] = {name: posterior[name] for name in SAMPLE_DIMS} | {
         "run": np.arange(len(runs))
     }
@@ -107,8 +144,9 @@ def predict(
     distribution = scatter(made, posterior, runs, table, shift + drift)
     observed = distribution.rvs(size=law.shape, random_state=rng)
     with np.errstate(over="ignore"):  # a heavy tail on the logarithm reaches past every number
-        draws = made.likelihood.family.response(observed)
-    found = {"mean": law * np.exp(drift), "new_run": law.copy(data=draws)}
+        draws = response_of(made, observed, table, runs)
+    scale = made.law.scale_of(made.law.response)
+    found = {"mean": scale.moved(law, drift), "new_run": law.copy(data=draws)}
     coords: dict[str, Any] = {name: ("point", table[name].to_numpy()) for name in made.law.inputs}
     if {"params", "tokens"} <= set(made.law.inputs):
         coords["flops"] = ("point", cost.flops(table["params"], table["tokens"]).to_numpy())
@@ -119,12 +157,8 @@ def predict(
 def _points(made: Structure, points: pd.DataFrame | Mapping[str, Any], cost: Cost) -> pd.DataFrame:
     table = pd.DataFrame({name: np.atleast_1d(values) for name, values in dict(points).items()})
     # Reading wants a response as well; one, so that it is never complained of.
-    filled = read_runs(
-        table.assign(**{made.law.response: 1.0}),
-        inputs=made.law.inputs,
-        response=made.law.response,
-        cost=cost,
-    ).drop(columns=made.law.response)
+    asked = table.assign(**{made.law.response: 1.0})
+    filled = runs_for(made.law, asked, cost=cost).drop(columns=made.law.response)
     if made.by is not None:
         _check_groups(made, filled)
     return filled

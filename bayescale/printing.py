@@ -20,7 +20,6 @@ from bayescale.budgets import (
     budgets_json,
     drift_sentence,
     finite,
-    has_optimum,
     header,
     optimum_at,
 )
@@ -65,7 +64,7 @@ def optimum_json(fit: Fit, optimum: xr.Dataset) -> dict[str, Any]:
 def print_fit(fit: Fit, table: str, flops: Sequence[float] | None) -> None:
     """Print a fit, and the optimum at some budgets where the law has one."""
     # Found before anything is printed, since it may be refused.
-    optimum = optimum_at(fit, flops) if has_optimum(fit) else None
+    optimum = optimum_at(fit, flops) if fit.law.has_optimum else None
     console = _console()
     for line in (f"{table}:", *heading(fit)):
         console.print(line)

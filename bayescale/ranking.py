@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.allocation import optimal_params
+from bayescale.allocation import optimal_params, response_at
 from bayescale.clusters import clusters_of
 from bayescale.diagnosis import mixed
-from bayescale.draws import ROLES, SAMPLE_DIMS, numbers, quantities
+from bayescale.draws import ROLES, SAMPLE_DIMS, coefficients_of, numbers, quantities, typical
 from bayescale.errors import DataError
+from bayescale.extrapolation import sizes
 from bayescale.flops import SIX_ND
 from bayescale.law import Law
 from bayescale.likelihood import LikelihoodFactory, default_likelihood
@@ -37,8 +38,8 @@ def fixed_structure(
     law: Law, design: pd.DataFrame, likelihood: LikelihoodFactory | None, clusters: str | None
 ) -> Structure:
     """What `fit` would make of the design, in units that stay as they are."""
-    together = clusters_of(law, design, clusters)
-    chosen = likelihood or default_likelihood(law, len(design), clustered=together is not None)
+    together = clusters_of(law, design, clusters, law.by)
+    chosen = likelihood or default_likelihood(law, design, clustered=together is not None)
     made = structure(law, chosen(law.inputs), design, clusters=clusters)
     return replace(made, units=units_of(law, design))
 
@@ -57,9 +58,10 @@ def placed(
     made = fixed_structure(law, design, likelihood, clusters)
     rng = np.random.default_rng(random_seed)
     runs = design.assign(**{law.response: simulator(made, truth, design, rng)})
-    if not np.all(np.isfinite(runs[law.response]) & (runs[law.response] > 0)):
+    scale, found = law.scale_of(law.response), runs[law.response].to_numpy()
+    if not np.all(np.isfinite(found) & ~scale.outside(found)):
         raise DataError(
-            f"the simulated {law.response} is not positive and finite everywhere; expected that "
+            f"the simulated {law.response} is not a finite {scale.name} everywhere; expected that "
             "it is. Take tighter priors."
         )
     drawn = sample_carefully(sample, made, runs, replace(settings, random_seed=random_seed))
@@ -78,8 +80,8 @@ def _judged(made: Structure, free: xr.Dataset, runs: pd.DataFrame) -> dict[str, 
     found = quantities(made, runs, free)
     chosen = {str(name): x for name, x in found.items() if x.attrs.get("role") in ROLES}
     chosen["log_likelihood"] = log_likelihood(made, found, runs).to_array().sum(("variable", "run"))
-    if {"params", "tokens"} <= set(made.law.inputs):
-        chosen |= _optimum(made.law, found, runs)
+    if made.law.has_optimum:
+        chosen |= _optimum(made, found, runs)
     return {
         label: part.transpose(*SAMPLE_DIMS).to_numpy().ravel()
         for name, values in chosen.items()
@@ -87,12 +89,12 @@ def _judged(made: Structure, free: xr.Dataset, runs: pd.DataFrame) -> dict[str, 
     }
 
 
-def _optimum(law: Law, found: xr.Dataset, runs: pd.DataFrame) -> dict[str, xr.DataArray]:
-    coefficients = {name: found[name] for name in law.coefficient_names}
-    flops = BEYOND * float(SIX_ND.flops(runs["params"], runs["tokens"]).max())
-    params = optimal_params(law, coefficients, xr.DataArray(flops), SIX_ND)
-    loss = law.formula(params=params, tokens=SIX_ND.tokens(params, flops), **coefficients)
-    return {"N_opt": params, "L_opt": loss}
+def _optimum(made: Structure, found: xr.Dataset, runs: pd.DataFrame) -> dict[str, xr.DataArray]:
+    law = made.law
+    coefficients = coefficients_of(law, typical(made, found, runs))
+    flops = xr.DataArray(BEYOND * float(sizes(law, runs, SIX_ND).max()))
+    params = optimal_params(law, coefficients, flops, SIX_ND)
+    return {"N_opt": params, "L_opt": response_at(law, coefficients, params, flops, SIX_ND, {})}
 
 
 def _place(draws: Array, truth: Array, rng: np.random.Generator) -> float:

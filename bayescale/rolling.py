@@ -16,10 +16,10 @@ import pandas as pd
 import xarray as xr
 
 from bayescale import extrapolation
-from bayescale.clusters import FOUND, clusters_of
+from bayescale.clusters import clusters_of
 from bayescale.errors import DataError, LawError
 from bayescale.flops import SIX_ND
-from bayescale.law import Law
+from bayescale.law import FOUND, Law
 from bayescale.sweeps import ERROR, sweep
 
 if TYPE_CHECKING:

@@ -9,14 +9,18 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from bayescale.errors import DataError
-from bayescale.files import is_real, positive_numbers, read_table, refuse_repeated, refuse_unusable
+from bayescale.files import is_real, read_numbers, read_table, refuse_repeated, refuse_unusable
 from bayescale.flops import SIX_ND, Cost
+from bayescale.scales import POSITIVE, Scale
+
+if TYPE_CHECKING:
+    from bayescale.law import Law
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "params": (
@@ -50,6 +54,8 @@ def read_runs(
     inputs: Sequence[str] = ("params", "tokens"),
     response: str = "loss",
     cost: Cost = SIX_ND,
+    scales: Mapping[str, Scale] | None = None,
+    computed: Mapping[str, Callable[[pd.DataFrame], pd.Series]] | None = None,
 ) -> pd.DataFrame:
     """Return a table of training runs in standard columns, every number checked.
 
@@ -66,6 +72,10 @@ def read_runs(
         What the law predicts.
     cost : Cost
         Fills the missing one of params, tokens and flops when the other two are there.
+    scales : mapping of str to Scale, optional
+        What inputs and response may be; positive where nothing is said.
+    computed : mapping of str to callable, optional
+        Columns that follow from the others, as functions of the table in standard columns.
 
     Returns
     -------
@@ -95,13 +105,39 @@ def read_runs(
         )
     standard = _standard(inputs, response)
     found = _found(table, columns or {}, standard, where)
-    values = {name: positive_numbers(table[old], name, where) for name, old in found.items()}
+    on = {name: (scales or {}).get(name, POSITIVE) for name in standard}
+    values = {name: read_numbers(table[old], name, where, on[name]) for name, old in found.items()}
     values |= _filled(values, cost, where) if set(COMPUTE) <= set(standard) else {}
-    _require(values, (*inputs, response), table, where)
-    ordered = {name: values[name] for name in standard if name in values}
     others = _others(table, found, columns or {})
-    refuse_repeated([*ordered, *others], where)
-    return pd.concat([pd.DataFrame(ordered), others], axis="columns")
+    refuse_repeated([*(name for name in standard if name in values), *others], where)
+    known = pd.concat([pd.DataFrame(values), others], axis="columns")
+    for name, follows in (computed or {}).items():
+        if name not in known:
+            known[name] = follows(known)
+            if name in standard:
+                values[name] = read_numbers(known[name], name, where, on[name])
+    _require(values, (*inputs, response), table, where)
+    first = [name for name in standard if name in values]
+    return known[[*first, *(name for name in known if name not in first)]]
+
+
+def runs_for(
+    law: "Law",
+    source: str | os.PathLike[str] | pd.DataFrame,
+    *,
+    columns: Mapping[str, str] | None = None,
+    cost: Cost = SIX_ND,
+) -> pd.DataFrame:
+    """Return a table as a law wants it; `read_runs` with what the law says of its columns."""
+    return read_runs(
+        source,
+        columns=columns,
+        inputs=law.inputs,
+        response=law.response,
+        cost=cost,
+        scales=law.scales,
+        computed=law.columns,
+    )
 
 
 def describe_runs(runs: pd.DataFrame, *, inputs: Sequence[str], response: str) -> str:

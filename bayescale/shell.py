@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bayescale.fitting import Fit
+    from bayescale.law import Law
 
 GOOD, FAULT, UNTRUSTED = 0, 1, 3
 DEFAULT_TABLE = "pocket"
@@ -50,17 +51,15 @@ def columns_named(pairs: list[str]) -> dict[str, str]:
     return named
 
 
-def table_of(
-    table: str, columns: dict[str, str], inputs: tuple[str, ...], response: str
-) -> "pd.DataFrame":
-    """Read a file of that name; without one, the dataset of that name."""
+def table_of(table: str, columns: dict[str, str], law: "Law") -> "pd.DataFrame":
+    """Read a file of that name as a law wants it; without one, the dataset of that name."""
     from bayescale import datasets as registry
-    from bayescale.runs import read_runs
+    from bayescale.runs import runs_for
 
     # os.path takes any text for a path; Path.exists does not.
     is_file = os.path.exists(table) or Path(table).suffix or len(Path(table).parts) > 1
     source: Any = table if is_file else registry.load(table)
-    return read_runs(source, columns=columns, inputs=inputs, response=response)
+    return runs_for(law, source, columns=columns)
 
 
 @contextmanager

@@ -13,8 +13,8 @@ import xarray as xr
 
 from bayescale.draws import SAMPLE_DIMS, expected_response, quantities
 from bayescale.model import drawn_from_prior
-from bayescale.prediction import scatter_at_runs
-from bayescale.structure import Structure
+from bayescale.prediction import drawn_at_runs
+from bayescale.structure import Structure, response_of
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -52,7 +52,10 @@ def as_modelled(
 ) -> Array:
     """As the model says."""
     known = quantities(made, design, truth)
-    return _response(made, _observed(made, known, design, rng))
+    observed = drawn_at_runs(made, known, design, rng).reshape(-1)
+    with np.errstate(over="ignore"):  # refused by whoever fits it
+        response: Array = response_of(made, observed, design, design)
+    return response
 
 
 def heteroscedastic(
@@ -86,19 +89,6 @@ def bent_law(
     """The law itself is off, by a parabola in the log of each input."""
     misfit = sum(BEND * (_standard(design, name) ** 2 - 1) for name in made.law.inputs)
     return _about(made, truth, design, rng.standard_normal(len(design))) * np.exp(misfit)
-
-
-def _observed(
-    made: Structure, known: xr.Dataset, design: pd.DataFrame, rng: np.random.Generator
-) -> Array:
-    drawn: Array = scatter_at_runs(made, known, design).rvs(random_state=rng)
-    return drawn.reshape(-1)
-
-
-def _response(made: Structure, observed: Array) -> Array:
-    with np.errstate(over="ignore"):  # refused by whoever fits it
-        response: Array = made.likelihood.family.response(observed)
-    return response
 
 
 def _about(made: Structure, truth: xr.Dataset, design: pd.DataFrame, scales: Array) -> Array:

@@ -15,12 +15,11 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.choices import LIKELIHOODS, Choice, prior_choices, run_choices
-from bayescale.clusters import FOUND
 from bayescale.diagnosis import interval
 from bayescale.errors import DataError, LawError
 from bayescale.flops import SIX_ND
-from bayescale.law import Law
-from bayescale.runs import digest, read_runs
+from bayescale.law import FOUND, Law
+from bayescale.runs import digest, runs_for
 from bayescale.sweeps import ERROR, sweep
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def multiverse(
     DataError
         If the table cannot be used, or no specification could be fitted.
     """
-    table = read_runs(runs, inputs=law.inputs, response=law.response)
+    table = runs_for(law, runs)
     chosen = axes if axes is not None else _usual(law, table, random_seed)
     _check(chosen, law)
     what = {

@@ -113,7 +113,7 @@ def told(comparison: "Comparison") -> tuple[str, pd.DataFrame, list[str]]:
 def between_laws(comparison: "Comparison") -> str:
     """Share of the variance that lies between laws, beyond the runs if the laws have an optimum."""
     fits = list(comparison.fits.values())
-    if all({"params", "tokens"} <= set(fit.law.inputs) for fit in fits):
+    if all(fit.law.has_optimum for fit in fits):
         runs = fits[0].runs
         at: Any = FURTHER * float((6.0 * runs["params"] * runs["tokens"]).max())
         ask: Callable[..., xr.Dataset] = comparison.optimum

@@ -11,7 +11,7 @@ import pymc as pm
 from bayescale.clusters import Clusters, clusters_of, tilt
 from bayescale.errors import LawError
 from bayescale.flops import Array
-from bayescale.grouping import Pool, check_known, groups_of, pools_of
+from bayescale.grouping import Pool, check_known, grouping_of, groups_of, pools_of
 from bayescale.law import Law, Prior, Units
 from bayescale.likelihood import Likelihood
 
@@ -59,7 +59,8 @@ class Structure:
     @property
     def integrable(self) -> bool:
         """Whether the terms of clusters can be integrated out."""
-        return self.clusters is not None and self.likelihood.family.distribution is pm.Normal
+        normal = self.likelihood.family.distribution is pm.Normal
+        return self.clusters is not None and normal and self.likelihood.series is None
 
     def pooling(self, name: str) -> Pool:
         """How parameter `name` behaves across groups."""
@@ -85,6 +86,7 @@ def structure(
     DataError
         If the runs cannot be grouped by that column.
     """
+    by = grouping_of(law, by)
     together = clusters_of(law, runs, clusters, by)
     own = {**law.priors, **likelihood.priors, **(together.priors if together else {})}
     replaced = dict(priors or {})
@@ -107,11 +109,11 @@ def units_for(made: Structure, runs: pd.DataFrame) -> Units:
 
 
 def units_of(law: Law, runs: pd.DataFrame) -> Units:
-    """Geometric means and log standard deviations of the runs a law is fitted to."""
-    logs = {name: np.log(runs[name].to_numpy()) for name in (*law.inputs, law.response)}
+    """Middle and spread of the runs a law is fitted to."""
+    columns = {name: runs[name].to_numpy() for name in (*law.inputs, law.response)}
     return Units(
-        pivot={name: np.exp(column.mean()) for name, column in logs.items()},
-        spread={name: column.std() for name, column in logs.items()},
+        pivot={name: law.scale_of(name).middle(x) for name, x in columns.items()},
+        spread={name: law.scale_of(name).measured(x).std() for name, x in columns.items()},
     )
 
 
@@ -145,17 +147,42 @@ def observed_name(made: Structure) -> str:
     return made.likelihood.family.prefix + made.law.response
 
 
+def observed_of(made: Structure, runs: pd.DataFrame) -> np.ndarray:
+    """What is observed of each run: the response as the likelihood's family takes it."""
+    family = made.likelihood.family
+    values: np.ndarray = family.observed(runs[made.law.response].to_numpy())
+    if family.trials is None:
+        return values
+    counts: np.ndarray = np.rint(values * further(made, runs, runs)[family.trials])
+    return counts
+
+
+def response_of(made: Structure, observed: Array, points: pd.DataFrame, runs: pd.DataFrame) -> Any:
+    """The inverse: responses from what is observed of points, which stand last."""
+    family = made.likelihood.family
+    if family.trials is not None:
+        observed = observed / further(made, points, runs)[family.trials]
+    return family.response(observed)
+
+
+def further(made: Structure, points: pd.DataFrame, runs: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Numbers of each point that the likelihood wants besides the law's."""
+    return {name: np.asarray(f(points, runs)) for name, f in made.likelihood.columns.items()}
+
+
 def coords_of(made: Structure) -> dict[str, Any]:
     """Coordinates of the groups, and of the parameters that have parts."""
     parts = {f"{name}_part": list(prior.parts) for name, prior in made.priors if prior.parts}
+    parts |= {f"{name}_part": list(names) for name, names in made.law.parts.items()}
     clusters = {"cluster": list(made.clusters.labels)} if made.clusters else {}
     groups = {made.by: list(made.groups)} if made.by else {}
     return {**groups, **clusters, **parts}
 
 
 def design_of(law: Law, columns: Mapping[str, Array], units: Units) -> dict[str, Array]:
-    """Standardised logarithm of each input."""
+    """Standardised logarithm of each input, or the plain value of one that is not positive."""
+    measured = {name: law.scale_of(name).measured for name in law.inputs}
     return {
-        name: (np.log(columns[name]) - np.log(units.pivot[name])) / units.spread[name]
-        for name in law.inputs
+        name: (on(columns[name]) - on(units.pivot[name])) / units.spread[name]
+        for name, on in measured.items()
     }

@@ -19,7 +19,7 @@ from bayescale.files import is_real
 from bayescale.model import drawn_from_prior
 from bayescale.runs import digest
 from bayescale.sampling import Sampled, Settings
-from bayescale.structure import Structure, observed_name
+from bayescale.structure import Structure, observed_name, observed_of
 
 
 def assemble(
@@ -29,7 +29,7 @@ def assemble(
     posterior = quantities(made, runs, drawn.posterior)
     log_likelihood = prediction.log_likelihood(made, posterior, runs)
     along = np.arange(len(runs))
-    observed = made.likelihood.family.observed(runs[made.law.response].to_numpy())
+    observed = observed_of(made, runs)
     inputs = {name: ("run", runs[name].to_numpy()) for name in made.law.inputs}
     groups = {
         "posterior": posterior.assign_attrs(
@@ -53,17 +53,19 @@ def assemble(
 def prior_groups(made: Structure, runs: pd.DataFrame, draws: int, seed: int) -> dict[str, Any]:
     """Draws of the prior and of what it predicts at the runs."""
     free, predicted = drawn_from_prior(made, runs, draws, seed)
-    return {"prior": quantities(made, runs, free), "prior_predictive": predicted}
+    prior = quantities(made, runs, free)
+    if made.likelihood.series is not None:  # the model draws each row given the observed ones
+        predicted = predictive_groups(made, prior, runs, seed)["posterior_predictive"]
+    return {"prior": prior, "prior_predictive": predicted}
 
 
 def predictive_groups(
     made: Structure, posterior: xr.Dataset, runs: pd.DataFrame, seed: int
 ) -> dict[str, Any]:
     """What the posterior predicts at the runs, on the scale on which they were observed."""
-    distribution = prediction.scatter_at_runs(made, posterior, runs)
     expected = expected_response(made, posterior, runs, "run")
     rng = np.random.default_rng(seed)
-    draws = expected.copy(data=distribution.rvs(size=expected.shape, random_state=rng))
+    draws = expected.copy(data=prediction.drawn_at_runs(made, posterior, runs, rng))
     named = draws.assign_coords(run=np.arange(len(runs)))
     return {"posterior_predictive": xr.Dataset({observed_name(made): named})}
 

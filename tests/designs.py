@@ -1,45 +1,90 @@
 """Tables of runs that any law can be tried on."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+import pymc as pm
+import xarray as xr
 
-from bayescale.flops import Array
-from bayescale.law import Law, Units, call
+from bayescale.law import Law, Prior, call
+from bayescale.likelihood import LikelihoodFactory
+from bayescale.model import QUICK
+from bayescale.simulators import as_modelled
+from bayescale.structure import Structure, structure, units_of
 
 RANGES = {"params": (5e7, 1e10), "tokens": (1e9, 1e12), "flops": (1e17, 1e22), "x": (1e1, 1e5)}
-RESPONSE = 3.0
+RESPONSES = {"positive": 3.0, "share": 0.5, "amount": 1.0, "number": 1.0}
+
+
+def response_of(law: Law) -> float:
+    """A plain value of the response."""
+    return RESPONSES[law.scale_of(law.response).name]
 
 
 def design(law: Law, each: int = 8) -> pd.DataFrame:
     """Every combination of `each` values of each input, over a range it is used on."""
-    axes = [np.geomspace(*law.domain.get(name, RANGES[name]), each) for name in law.inputs]
+    axes = [_axis(law, name, each) for name in law.inputs]
     grids = np.meshgrid(*axes)
-    return pd.DataFrame({name: g.ravel() for name, g in zip(law.inputs, grids, strict=True)})
+    table = pd.DataFrame({name: g.ravel() for name, g in zip(law.inputs, grids, strict=True)})
+    for name, follows in law.columns.items():
+        if name not in table:
+            table[name] = follows(table)
+    return table
 
 
-def middle(law: Law) -> dict[str, Array]:
-    """A plain value of each free parameter: the mean of a simplex, the median of the rest."""
-    return {
-        name: tuple(np.full(len(prior.parts), 1 / len(prior.parts)))
-        if prior.parts
-        else np.exp(prior.parameters["mu"])
-        for name, prior in law.priors.items()
-    }
+def _axis(law: Law, name: str, each: int) -> np.ndarray:
+    ends = law.domain.get(name) or RANGES[name]
+    space = np.geomspace if law.scale_of(name).logged else np.linspace
+    return np.asarray(space(*ends, each))
 
 
-def coefficients(law: Law, runs: pd.DataFrame, free: dict[str, Array]) -> dict[str, Array]:
-    """Coefficients of free parameters on a design, the response's pivot being `RESPONSE`."""
-    pivot = {name: np.exp(np.log(runs[name]).mean()) for name in law.inputs}
-    spread = {name: np.log(runs[name]).std() for name in law.inputs}
-    units = Units(pivot | {law.response: RESPONSE}, spread)
-    found: dict[str, Array] = call(law.coefficients, free, units=units)
+def middle(law: Law) -> dict[str, Any]:
+    """A plain value of each free parameter of a law."""
+    return {name: value_of(prior) for name, prior in law.priors.items()}
+
+
+def value_of(prior: Prior) -> Any:
+    """The equal shares of a simplex; the median of the rest, a tuple if there are parts."""
+    if prior.distribution is pm.Dirichlet:
+        return tuple(np.full(len(prior.parts), 1 / len(prior.parts)))
+    if prior.distribution is pm.LogNormal and not prior.parts:
+        return np.exp(prior.parameters["mu"])
+    shape = (4001, *([len(prior.parts)] if prior.parts else []))
+    drawn = prior.distribution.dist(
+        **{k: np.array(v) for k, v in prior.parameters.items()}, shape=shape
+    )
+    median = np.median(pm.draw(drawn, random_seed=1, **QUICK), axis=0)
+    return tuple(median) if prior.parts else float(median)
+
+
+def coefficients(law: Law, runs: pd.DataFrame, free: dict[str, Any]) -> dict[str, Any]:
+    """Coefficients of free parameters on a design, the response's pivot being a plain value."""
+    units = units_of(law, runs.assign(**{law.response: response_of(law)}))
+    found: dict[str, Any] = call(law.coefficients, free, units=units)
     return found
 
 
 def simulated(law: Law, *, noise: float, seed: int, each: int = 8) -> pd.DataFrame:
-    """Runs of the law at the middle of its priors, with lognormal noise."""
+    """Runs of the law at the middle of its priors, with noise on the scale of its response."""
     runs = design(law, each)
     truth = coefficients(law, runs, middle(law))
     expected = law.formula(*(runs[name].to_numpy() for name in law.inputs), **truth)
-    scatter = np.exp(noise * np.random.default_rng(seed).standard_normal(len(runs)))
-    return runs.assign(**{law.response: expected * scatter})
+    scatter = noise * np.random.default_rng(seed).standard_normal(len(runs))
+    return runs.assign(**{law.response: law.scale_of(law.response).moved(expected, scatter)})
+
+
+def modelled(
+    law: Law, likelihood: LikelihoodFactory, runs: pd.DataFrame, seed: int
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Runs at the places of others as the model says at the middle of its priors; coefficients."""
+    placed = runs.assign(**{law.response: response_of(law)})
+    made: Structure = structure(
+        law, likelihood(law.inputs), placed, pool="shared" if law.by else None
+    )
+    free = {
+        name: (("chain", "draw", *((f"{name}_part",) if prior.parts else ())), [[value_of(prior)]])
+        for name, prior in made.priors
+    }
+    response = as_modelled(made, xr.Dataset(free), placed, np.random.default_rng(seed))
+    return runs.assign(**{law.response: response}), coefficients(law, runs, middle(law))

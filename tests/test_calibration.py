@@ -83,7 +83,7 @@ def test_a_simulation_that_cannot_be_fitted_is_remarked_on() -> None:
     SIGMAS = drawn_truths(made, DESIGN, 4, 0)["sigma"]
     found = calibrate(LAW, DESIGN, simulator=broken, simulations=4, **SMALL)
     assert found.places.sizes["draw"] == 2
-    assert found.remarks["remark"].str.contains("positive and finite").sum() == 2
+    assert found.remarks["remark"].str.contains("not a finite positive").sum() == 2
     with pytest.raises(DataError, match="no simulation could be fitted"):
         calibrate(LAW, DESIGN, simulator=lambda *_: np.full(12, -1.0), simulations=2, **SMALL)
 

@@ -166,12 +166,12 @@ def test_choices_that_do_not_fit_are_refused(choices: dict[str, object], words: 
 
 def test_few_runs_get_one_scale() -> None:
     """Chinchilla has 6 numbers and the variance function 7."""
-    enough = RUNS_PER_TERM * 13
-    assert default_likelihood(CHINCHILLA, enough) is variance_function
-    assert default_likelihood(CHINCHILLA, enough - 1) is student_t
+    many = pd.DataFrame(index=range(RUNS_PER_TERM * 13))
+    assert default_likelihood(CHINCHILLA, many) is variance_function
+    assert default_likelihood(CHINCHILLA, many[1:]) is student_t
     # Clustered ones scatter normally, with one parameter less.
-    assert default_likelihood(CHINCHILLA, enough - 2, clustered=True) is normal_variance_function
-    assert default_likelihood(CHINCHILLA, enough - 3, clustered=True) is normal
+    assert default_likelihood(CHINCHILLA, many[2:], clustered=True) is normal_variance_function
+    assert default_likelihood(CHINCHILLA, many[3:], clustered=True) is normal
 
 
 def test_unknown_likelihoods_are_refused() -> None:

@@ -13,7 +13,6 @@ from bayescale.budgets import (
     budgets_json,
     drift_sentence,
     estimate,
-    has_optimum,
     largest_run,
 )
 from bayescale.diagnosis import interval_kind
@@ -35,7 +34,7 @@ MOST_TOLD = 3
 
 def answer_sections(fit: Fit, flops: Sequence[float] | None) -> tuple[Section, Section]:
     """The answer in a sentence, and the table it is from."""
-    if has_optimum(fit):
+    if fit.law.has_optimum:
         return _of_budgets(fit, flops)
     if len(fit.law.inputs) == 1:
         return _of_input(fit)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bayescale import plots
-from bayescale.budgets import has_optimum, largest_run
+from bayescale.budgets import largest_run
 from bayescale.draws import SAMPLE_DIMS
 from bayescale.fitting import Fit
 from bayescale.plots.labels import is_exponent
@@ -64,7 +64,7 @@ def _slices(fit: Fit, group: str | None) -> Figure:
 
 
 def _frontier(fit: Fit) -> Iterator[Picture]:
-    if not has_optimum(fit):
+    if not fit.law.has_optimum:
         return
     along = cache(partial(_along_compute, fit))
     for quantity, name, what in (

@@ -105,7 +105,7 @@ def _of_runs(fit: Fit, origin: Origin) -> Iterator[tuple[str, str]]:
     yield "how many", str(len(fit.runs))
     for name in law.inputs:
         yield f"range of {name}", _span(fit.runs[name])
-    if {"params", "tokens"} <= set(law.inputs):
+    if {"params", "tokens"} <= set(fit.runs):
         yield "range of tokens per parameter", _span(fit.runs["tokens"] / fit.runs["params"])
     again = int(fit.runs.duplicated(list(law.inputs), keep=False).sum())
     yield "runs repeated with other seeds", f"{again} of {len(fit.runs)} share their inputs"
