@@ -5,7 +5,7 @@ draws carry ``chain, draw``, runs carry ``run``, points carry ``point``, and bro
 rest.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -122,10 +122,13 @@ def numbers(
         yield f"{name}[{', '.join(map(str, np.atleast_1d(labels)))}]", one
 
 
-def parameters_of(made: Structure, draws: xr.Dataset) -> dict[str, Any]:
+def parameters_of(
+    made: Structure, draws: xr.Dataset, names: Iterable[str] | None = None
+) -> dict[str, Any]:
     """Free parameters as the law and the likelihood take them: a vector as a tuple of parts."""
     parts = {name: prior.parts for name, prior in made.priors if prior.parts}
-    return {name: parted(draws, name, parts) for name, _ in made.priors}
+    chosen = dict(made.priors) if names is None else names
+    return {name: parted(draws, name, parts) for name in chosen}
 
 
 def expected_response(
@@ -156,7 +159,7 @@ def scattered(
     of its neighbours.
     """
     design = {name: xr.DataArray(x, dims=dim) for name, x in within(made, runs, points).items()}
-    noise = {name: parameters_of(made, posterior)[name] for name in made.likelihood.priors}
+    noise = parameters_of(made, posterior, made.likelihood.priors)
     design |= {name: xr.DataArray(x, dims=dim) for name, x in further(made, points, runs).items()}
     law = expected_response(made, posterior, points, dim)
     expected = made.law.scale_of(made.law.response).moved(law, shift)

@@ -192,15 +192,20 @@ def _partial(
     common = prior.distribution(f"{name}_common", **numbers, dims=parts or None)
     between = BETWEEN.distribution(f"{name}_sd", sigma=pm.modelcontext(None)["prior_between_sigma"])
     transform = pm.modelcontext(None).rvs_to_transforms[common]
-    settings = common.owner.inputs
-    centre = common if transform is None else transform.forward(common, *settings)
     # A simplex has one coordinate less on the sampling scale than it has parts.
     free = len(prior.parts) - (transform is not None and transform.ndim_supp > 0)
     shape = (len(made.groups), free) if parts else (len(made.groups),)
     offset = pm.Normal(f"{name}_offset", 0.0, 1.0, shape=shape)
-    moved = centre + between * offset
-    value = moved if transform is None else transform.backward(moved, *settings)
+    value = moved(transform, common, common, between * offset)
     return pm.Deterministic(name, value, dims=(made.by, *parts))
+
+
+def moved(transform: Any, variable: Any, centre: Any, shift: Any) -> Any:
+    """Values of a variable moved on the scale on which PyMC samples it."""
+    if transform is None:
+        return centre + shift
+    settings = variable.owner.inputs
+    return transform.backward(transform.forward(centre, *settings) + shift, *settings)
 
 
 def _coefficients(

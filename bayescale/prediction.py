@@ -11,7 +11,6 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.draws import SAMPLE_DIMS, expected_response, scattered
-from bayescale.errors import DataError
 from bayescale.extrapolation import decades_beyond
 from bayescale.flops import SIX_ND, Cost
 from bayescale.misfit import misfit_at_points, misfit_at_runs
@@ -19,6 +18,7 @@ from bayescale.runs import runs_for
 from bayescale.series import conditional
 from bayescale.series import drawn as serial_draws
 from bayescale.structure import Structure, observed_name, observed_of, response_of
+from bayescale.unseen import with_unseen
 
 if TYPE_CHECKING:
     from bayescale.fitting import Fit
@@ -113,7 +113,8 @@ def predict(
         A fitted law.
     points : DataFrame or mapping of columns
         The law's inputs (one of params, tokens, flops is filled in from the other two), and the
-        grouping column if the fit has one.
+        grouping column if the fit has one. A group that the fit has not seen is one more of the
+        kind (`bayescale.unseen`).
     random_seed : int, optional
         For the scatter of new runs; the fit's own seed by default.
     cost : Cost
@@ -132,14 +133,15 @@ def predict(
     Raises
     ------
     DataError
-        If a column is missing or a value cannot be used.
+        If a column is missing or a value cannot be used, or a group is new where every group has
+        parameters of its own.
     """
-    made, posterior, runs = fit.structure, fit.posterior, fit.runs
-    table = _points(made, points, cost)
+    runs, table = fit.runs, _points(fit.structure, points, cost)
+    rng = np.random.default_rng(fit.random_seed if random_seed is None else random_seed)
+    made, posterior = with_unseen(fit.structure, fit.posterior, runs, table, rng)
     law = expected_response(made, posterior, table, "point")
     beyond = xr.DataArray(decades_beyond(made.law, table, runs, cost), dims="point")
     drift = fit.extrapolation["drift"] * beyond * extrapolate
-    rng = np.random.default_rng(fit.random_seed if random_seed is None else random_seed)
     shift = misfit_at_points(made, posterior, runs, table, rng)
     distribution = scatter(made, posterior, runs, table, shift + drift)
     observed = distribution.rvs(size=law.shape, random_state=rng)
@@ -158,17 +160,4 @@ def _points(made: Structure, points: pd.DataFrame | Mapping[str, Any], cost: Cos
     table = pd.DataFrame({name: np.atleast_1d(values) for name, values in dict(points).items()})
     # Reading wants a response as well; one, so that it is never complained of.
     asked = table.assign(**{made.law.response: 1.0})
-    filled = runs_for(made.law, asked, cost=cost).drop(columns=made.law.response)
-    if made.by is not None:
-        _check_groups(made, filled)
-    return filled
-
-
-def _check_groups(made: Structure, points: pd.DataFrame) -> None:
-    given = set(points[made.by].map(str)) if made.by in points else {None}
-    unknown = given - set(made.groups)
-    if unknown:
-        raise DataError(
-            f"the points' {made.by} holds {sorted(map(str, unknown))}; expected values among "
-            f"{list(made.groups)}, the groups of the fit. Add or correct the column."
-        )
+    return runs_for(made.law, asked, cost=cost).drop(columns=made.law.response)
