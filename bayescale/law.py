@@ -144,7 +144,7 @@ def _check_prior(prior: Prior) -> None:
 
 @dataclass(frozen=True)
 class Units:
-    """What makes free parameters scale-free: the middle and the spread of the runs.
+    """What makes free parameters scale-free: the middle, the spread and the ends of the runs.
 
     Parameters
     ----------
@@ -153,10 +153,18 @@ class Units:
         positive (`bayescale.scales`).
     spread : mapping of str to array
         Standard deviation of the logarithm, or of the plain values, of each.
+    lowest, highest : mapping of str to array
+        The least and the largest value of each.
     """
 
     pivot: Mapping[str, Array]
     spread: Mapping[str, Array]
+    lowest: Mapping[str, Array]
+    highest: Mapping[str, Array]
+
+
+UNITS = tuple(each.name for each in fields(Units))
+"""What a model knows of each input and of the response, by name."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -257,7 +265,7 @@ class Law:
         _within(self, "scales names", self.scales, {*inputs, self.response})
         _within(self, "pool names", self.pool, set(self.priors))
         for claim in self.claims:
-            sayable = {*known, *self.derived, *AT_BUDGET}
+            sayable = {*self.sayable, *AT_BUDGET}
             _within(self, f"claim {claim.label!r} names", claim.names, sayable)
         _within(self, "domain names", self.domain, inputs)
 
@@ -299,6 +307,29 @@ class Law:
         own = self.priors[name].parts if name in self.priors else ()
         return own if len(own) == count else tuple(str(k + 1) for k in range(count))
 
+    @cached_property
+    def numbers(self) -> tuple[str, ...]:
+        """Every single number among the coefficients, as a summary labels it: ``c[1]`` of ``c``."""
+        return self.labels(self.coefficient_names)
+
+    def labels(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Labels of all the numbers in coefficients and derived quantities."""
+        each = ((name, self.parts.get(name)) for name in names)
+        return tuple(
+            label
+            for name, parts in each
+            for label in ([f"{name}[{part}]" for part in parts] if parts else [name])
+        )
+
+    def gathered(self, values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+        """Coefficients as the formula takes them, from their numbers by label."""
+        return {
+            name: tuple(values[label] for label in self.labels([name]))
+            if name in self.parts
+            else values[name]
+            for name in names
+        }
+
     @property
     def allocates(self) -> bool:
         """Whether it says how to split compute between params and tokens."""
@@ -317,6 +348,11 @@ class Law:
     def scale_of(self, name: str) -> Scale:
         """What an input or the response may be."""
         return self.scales.get(name, POSITIVE)
+
+    @property
+    def sayable(self) -> tuple[str, ...]:
+        """Numbers that a claim may name: those of coefficients and derived quantities."""
+        return self.labels((*self.coefficient_names, *self.derived))
 
     def claims_about(self, table: str | None = None) -> tuple[Claim, ...]:
         """What was published about the law on a dataset.
@@ -374,8 +410,8 @@ def _dummy_coefficients(law: Law) -> dict[str, Any]:
         name: tuple(0.5 for _ in prior.parts) if prior.parts else 0.5
         for name, prior in law.priors.items()
     }
-    ones = dict.fromkeys((*law.inputs, law.response), 1.0)
-    return law.coefficients(Units(ones, ones), **dummies)
+    ones, twos = (dict.fromkeys((*law.inputs, law.response), each) for each in (1.0, 2.0))
+    return law.coefficients(Units(ones, ones, ones, twos), **dummies)
 
 
 def _check_coefficients(law: Law) -> None:
