@@ -4,6 +4,7 @@ They only bring what is in the file into rows and columns; names, units and sele
 the recipe. Nothing here unpickles or evaluates.
 """
 
+import ast
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -63,6 +64,22 @@ def from_zero(path: Path) -> pd.DataFrame:
     return lines.assign(index=lines["index"] - 1)
 
 
+def arrays(path: Path) -> pd.DataFrame:
+    """A Python script: a column of each name that it gives a `np.array` of plain numbers.
+
+    The script is parsed and not run.
+    """
+    found = {}
+    for line in ast.parse(path.read_text(encoding="utf-8")).body:
+        match line:
+            case ast.Assign(
+                targets=[ast.Name(id=name)],
+                value=ast.Call(func=ast.Attribute(attr="array"), args=[ast.List() as numbers]),
+            ):
+                found[name] = ast.literal_eval(numbers)
+    return pd.DataFrame(found)
+
+
 TASK_METRIC = re.compile(
     r"eval/downstream\w*/(?P<task>\w+?)_(?:rc_5shot_)?"
     r"(?P<metric>(?:mc_5shot_)?(?:acc|len_norm)|bpb|soft_log|soft|ctx_ce_loss|ce_loss)"
@@ -98,5 +115,6 @@ UNUSUAL: dict[str, Callable[[Path], pd.DataFrame]] = {
     "domain_mixtures": domain_mixtures,
     "from_zero": from_zero,
     "tasks": tasks,
+    "arrays": arrays,
 }
 """Readers by the name they go by on a card."""
