@@ -175,7 +175,12 @@ def _labels(made: Clusters, runs: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _neighbours(runs: pd.DataFrame, edges: tuple[tuple[float, float], ...]) -> list[str]:
-    """Name of each run's cluster: its middle, or beyond all of them that of a step of `WIDTH`."""
+    """Name of each run's cluster: its middle, or beyond all of them that of a step of `WIDTH`.
+
+    A point whose compute is not known is a cluster of its own.
+    """
+    if FLOPS not in runs:
+        return [f"point {k + 1}" for k in range(len(runs))]
     low, high = np.log10(np.array(edges)).T
     logs = np.log10(runs[FLOPS].to_numpy())[:, None]
     away = np.maximum(np.maximum(low - logs, logs - high), 0.0)

@@ -14,7 +14,14 @@ import xarray as xr
 
 from bayescale.grouping import Pool
 from bayescale.law import Law, arguments, call
-from bayescale.structure import Structure, further, group_index, standardised, units_for
+from bayescale.structure import (
+    Structure,
+    further,
+    group_index,
+    slopes_of,
+    standardised,
+    units_for,
+)
 
 SAMPLE_DIMS = ("chain", "draw")
 ROLES = ("coefficient", "derived", "noise")
@@ -25,11 +32,11 @@ def quantities(made: Structure, runs: pd.DataFrame, free: xr.Dataset) -> xr.Data
     """Coefficients and derived quantities of every draw, with the free parameters.
 
     Each variable's ``role`` attribute says what it is: ``coefficient``, ``derived``, ``noise`` or
-    ``free``.
+    ``free``. Those of a stage have its prefix.
     """
     law, likelihood = made.law, made.likelihood
     parameters = parameters_of(made, free)
-    given = call(law.coefficients, parameters, units=units_for(made, runs))
+    given = coefficients_from(made, free, runs)
     coefficients = {name: given[name] for name in law.coefficient_names}
     noise = {name: call(function, parameters) for name, function in likelihood.derived.items()}
     # What only serves to sample another quantity is not reported beside it.
@@ -46,8 +53,35 @@ def quantities(made: Structure, runs: pd.DataFrame, free: xr.Dataset) -> xr.Data
         for role, group in roles.items()
         for name, values in group.items()
     }
-    rest = {name: free[name].assign_attrs(role="free") for name in free if name not in named}
-    return xr.Dataset({**named, **rest})
+    below = {}
+    if made.stage is not None:
+        stage = quantities(made.stage, runs, below_of(made.stage, free))
+        below = dict(above_of(made.stage, stage).items())
+    rest = {name: free[name].assign_attrs(role="free") for name in free}
+    rest = {name: values for name, values in rest.items() if name not in (*named, *below)}
+    return xr.Dataset({**named, **below, **rest})
+
+
+def below_of(stage: Structure, draws: xr.Dataset) -> xr.Dataset:
+    """Draws of a stage, under the names that it has by itself."""
+    own = draws[[name for name in draws if str(name).startswith(stage.prefix)]]
+    named = {name: str(name).removeprefix(stage.prefix) for name in (*own, *own.dims)}
+    return own.rename({name: plain for name, plain in named.items() if plain != name})
+
+
+def above_of(stage: Structure, draws: xr.Dataset) -> xr.Dataset:
+    """The inverse: a stage's draws under their names in the whole model."""
+    dims = [dim for dim in draws.dims if str(dim).endswith("_part")]
+    return draws.rename({name: f"{stage.prefix}{name}" for name in (*draws, *dims)})
+
+
+def coefficients_from(made: Structure, free: xr.Dataset, runs: pd.DataFrame) -> dict[str, Any]:
+    """The law's coefficients from draws of free parameters; vectors as tuples."""
+    stage = made.stage
+    below = coefficients_from(stage, below_of(stage, free), runs) if stage else {}
+    values = {**below, **parameters_of(made, free, made.law.priors)}
+    found: dict[str, Any] = call(made.law.coefficients, values, units=units_for(made, runs))
+    return found
 
 
 def stacked(law: Law, values: Mapping[str, Any]) -> dict[str, xr.DataArray]:
@@ -81,8 +115,7 @@ def typical(made: Structure, posterior: xr.Dataset, runs: pd.DataFrame) -> xr.Da
             for name, values in pooled.items()
         }
     )
-    given = call(made.law.coefficients, parameters_of(made, common), units=units_for(made, runs))
-    return xr.Dataset(stacked(made.law, given))
+    return xr.Dataset(stacked(made.law, coefficients_from(made, common, runs)))
 
 
 def parted(draws: xr.Dataset, name: str, parts: Mapping[str, tuple[str, ...]]) -> Any:
@@ -143,17 +176,32 @@ def parameters_of(
 
 
 def expected_response(
-    made: Structure, posterior: xr.Dataset, points: pd.DataFrame, dim: str
+    made: Structure,
+    posterior: xr.Dataset,
+    points: pd.DataFrame,
+    dim: str,
+    inputs: Mapping[str, xr.DataArray] | None = None,
 ) -> xr.DataArray:
-    """What the law expects at each point, for every draw."""
-    columns = {name: xr.DataArray(points[name].to_numpy(), dims=dim) for name in made.law.inputs}
+    """What the law expects at each point, for every draw; some inputs may have draws as well."""
+    columns = _columns(made, points, dim) | dict(inputs or {})
+    coefficients = _at_points(made, posterior, points, dim)
+    expected: xr.DataArray = made.law.formula(**columns, **coefficients)
+    return expected.transpose(*SAMPLE_DIMS, dim)
+
+
+def _columns(made: Structure, points: pd.DataFrame, dim: str) -> dict[str, xr.DataArray]:
+    return {name: xr.DataArray(points[name].to_numpy(), dims=dim) for name in made.law.inputs}
+
+
+def _at_points(
+    made: Structure, posterior: xr.Dataset, points: pd.DataFrame, dim: str
+) -> dict[str, Any]:
+    """Coefficients at each point: those of its group."""
     chosen = posterior[list(made.law.coefficient_names)]
     if made.by is not None and made.by in chosen.dims:
         group = xr.DataArray(group_index(made, points), dims=dim)
         chosen = chosen.isel({made.by: group}).drop_vars(made.by)
-    coefficients = coefficients_of(made.law, chosen)
-    expected: xr.DataArray = made.law.formula(**columns, **coefficients)
-    return expected.transpose(*SAMPLE_DIMS, dim)
+    return coefficients_of(made.law, chosen)
 
 
 def scattered(
@@ -163,6 +211,7 @@ def scattered(
     points: pd.DataFrame,
     dim: str,
     shift: Any = 0.0,
+    inputs: Mapping[str, xr.DataArray] | None = None,
 ) -> dict[str, Any]:
     """Parameters of the distribution of the response at each point, as the likelihood has them.
 
@@ -172,7 +221,9 @@ def scattered(
     design = {name: xr.DataArray(x, dims=dim) for name, x in within(made, runs, points).items()}
     noise = parameters_of(made, posterior, made.likelihood.priors)
     design |= {name: xr.DataArray(x, dims=dim) for name, x in further(made, points, runs).items()}
-    law = expected_response(made, posterior, points, dim)
+    columns = _columns(made, points, dim) | dict(inputs or {})
+    design |= slopes_of(made.law, columns, _at_points(made, posterior, points, dim))
+    law = expected_response(made, posterior, points, dim, inputs)
     expected = made.law.scale_of(made.law.response).moved(law, shift)
     return made.likelihood.scatter(expected, design, **noise)
 

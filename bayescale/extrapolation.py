@@ -59,7 +59,10 @@ def sizes(law: Law, table: pd.DataFrame, cost: Cost) -> Array:
 
 
 def drawn(law: Law, chains: int, draws: int, random_seed: int) -> xr.Dataset:
-    """One drift a draw: ``tau, drift, split_tau, split_drift``, each (chain, draw)."""
+    """One drift a draw: ``tau, drift, split_tau, split_drift``, each (chain, draw).
+
+    Those of a stage stand beside them, with its prefix.
+    """
     rng = np.random.default_rng(random_seed)
     size = (chains, draws)
     found = {}
@@ -67,7 +70,11 @@ def drawn(law: Law, chains: int, draws: int, random_seed: int) -> xr.Dataset:
         scale = from_prior(prior, size, rng)
         found[f"{name}tau"] = (SAMPLE_DIMS, scale)
         found[f"{name}drift"] = (SAMPLE_DIMS, scale * rng.standard_normal(size))
-    return xr.Dataset(found)
+    own = xr.Dataset(found)
+    if law.stage is None:
+        return own
+    below = drawn(law.stage, chains, draws, random_seed + 1)
+    return own.assign({f"{law.stage.prefix}{name}": values for name, values in below.items()})
 
 
 def from_prior(prior: Prior, size: tuple[int, ...], rng: np.random.Generator) -> Array:

@@ -35,7 +35,7 @@ from bayescale.resampling import sample_carefully
 from bayescale.runs import runs_for
 from bayescale.sampling import Settings
 from bayescale.structure import Structure, observed_name, structure
-from bayescale.trees import assemble, predictive_groups, prior_groups, runs_of
+from bayescale.trees import assemble, predictive_groups, prior_groups, runs_of, stage_tree
 
 if TYPE_CHECKING:
     from bayescale.findings import Diagnosis
@@ -84,6 +84,17 @@ class Fit:
     def runs(self) -> pd.DataFrame:
         """The table of runs, in standard columns."""
         return runs_of(self.tree)
+
+    @cached_property
+    def stage(self) -> "Fit":
+        """The law of an input, as a fit of its own: all that a fit can be asked for."""
+        made = self.structure.stage
+        if made is None:
+            raise LawError(
+                f"law {self.law.name!r} has no stage; expected a law that has one for an input. "
+                "Ask the fit itself."
+            )
+        return Fit(made, stage_tree(self.tree, made))
 
     @property
     def log_likelihood(self) -> xr.DataArray:

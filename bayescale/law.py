@@ -212,6 +212,12 @@ class Law:
     clusters : str, optional
         Column of the runs that err together; by default compute budgets are looked for. None for
         none.
+    stage : Law, optional
+        The law of one of the inputs, its response, which is then fitted in the same model. Its
+        coefficients may be arguments of `coefficients`.
+    noisy : tuple of str
+        Inputs that are measured with an error like that of the response
+        (`bayescale.likelihood.errors_in_variables`).
     claims : tuple of Claim
         What was published about the law.
     domain : mapping of str to (float, float)
@@ -246,6 +252,8 @@ class Law:
     by: str | None = None
     pool: Mapping[str, str] = field(default_factory=dict)
     clusters: str | None = FOUND
+    stage: "Law | None" = None
+    noisy: tuple[str, ...] = ()
     claims: tuple[Claim, ...] = ()
     domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     tau: Prior | None = None
@@ -264,6 +272,9 @@ class Law:
             _within(self, "size takes", arguments(self.size), inputs)
         _within(self, "scales names", self.scales, {*inputs, self.response})
         _within(self, "pool names", self.pool, set(self.priors))
+        _within(self, "noisy names", self.noisy, inputs)
+        if self.stage is not None:
+            _within(self, "the response of its stage is", [self.stage.response], inputs)
         for claim in self.claims:
             sayable = {*self.sayable, *AT_BUDGET}
             _within(self, f"claim {claim.label!r} names", claim.names, sayable)
@@ -329,6 +340,16 @@ class Law:
             else values[name]
             for name in names
         }
+
+    @property
+    def prefix(self) -> str:
+        """Stands before every name of this law where it is the stage of another."""
+        return f"{self.response}::"
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """Inputs that a table has to have: its own and those of its stage."""
+        return tuple(dict.fromkeys((*self.inputs, *(self.stage.read if self.stage else ()))))
 
     @property
     def allocates(self) -> bool:
@@ -411,11 +432,15 @@ def _dummy_coefficients(law: Law) -> dict[str, Any]:
         for name, prior in law.priors.items()
     }
     ones, twos = (dict.fromkeys((*law.inputs, law.response), each) for each in (1.0, 2.0))
-    return law.coefficients(Units(ones, ones, ones, twos), **dummies)
+    units = Units(ones, ones, ones, twos)
+    given = _dummy_coefficients(law.stage) if law.stage else {}
+    found: dict[str, Any] = call(law.coefficients, {**given, **dummies}, units=units)
+    return found
 
 
 def _check_coefficients(law: Law) -> None:
-    takes = set(arguments(law.coefficients)) - {"units"}
+    given = set(law.stage.coefficient_names) - set(law.priors) if law.stage else set()
+    takes = set(arguments(law.coefficients)) - {"units"} - given
     _alike(law, "coefficients() takes", takes, "priors are given for", set(law.priors))
     gives = set(_dummy_coefficients(law))
     _alike(law, "coefficients() gives", gives, "the formula takes", set(law.coefficient_names))

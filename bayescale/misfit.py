@@ -12,10 +12,9 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.clusters import Clusters
-from bayescale.draws import SAMPLE_DIMS, parameters_of, scattered
-from bayescale.law import call
+from bayescale.draws import SAMPLE_DIMS, above_of, below_of, coefficients_from, scattered, stacked
 from bayescale.marginal import Sums, recovered, sums_of
-from bayescale.structure import Structure, observed_of, tilt_of, units_for
+from bayescale.structure import Structure, observed_of, tilt_of
 
 
 def misfit_at_runs(made: Structure, posterior: xr.Dataset, runs: pd.DataFrame) -> Any:
@@ -73,9 +72,19 @@ def _misfit(effects: Mapping[str, xr.DataArray], place: np.ndarray | None, dim: 
 def cluster_terms(
     made: Structure, free: xr.Dataset, runs: pd.DataFrame, random_seed: int
 ) -> xr.Dataset:
-    """Draws of the terms that were integrated out, given everything else."""
+    """Draws of the terms that were integrated out, of a stage too, given everything else."""
+    found = _own_terms(made, free, runs, random_seed)
+    if made.stage is None:
+        return found
+    below = cluster_terms(made.stage, below_of(made.stage, free), runs, random_seed)
+    return found.merge(above_of(made.stage, below))
+
+
+def _own_terms(
+    made: Structure, free: xr.Dataset, runs: pd.DataFrame, random_seed: int
+) -> xr.Dataset:
     clusters = made.clusters
-    if clusters is None:
+    if clusters is None or not made.integrable:
         return xr.Dataset()
     sums = _sums(made, clusters, free, runs)
     offset, tilt = (
@@ -92,8 +101,7 @@ def cluster_terms(
 
 def _sums(made: Structure, clusters: Clusters, free: xr.Dataset, runs: pd.DataFrame) -> Sums:
     """What the runs of each cluster say together, at every draw."""
-    units = units_for(made, runs)
-    coefficients = call(made.law.coefficients, parameters_of(made, free), units=units)
+    coefficients = stacked(made.law, coefficients_from(made, free, runs))
     parameters = scattered(made, free.assign(coefficients), runs, runs, "run")
     aligned = xr.broadcast(parameters["mu"], parameters["sigma"])
     mu, sigma = (values.transpose(*SAMPLE_DIMS, "run").to_numpy() for values in aligned)

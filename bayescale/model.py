@@ -40,6 +40,7 @@ from bayescale.structure import (
     group_index,
     observed_name,
     observed_of,
+    slopes_of,
     tilt_of,
     units_for,
 )
@@ -55,6 +56,13 @@ QUICK = {"mode": "FAST_COMPILE"}
 
 def model_data(made: Structure, runs: pd.DataFrame) -> dict[str, np.ndarray]:
     """Every number that enters a model, by the name of its `pm.Data`."""
+    if made.stage is None:
+        return _own_data(made, runs)
+    below = model_data(made.stage, runs).items()
+    return {**{made.stage.prefix + name: value for name, value in below}, **_own_data(made, runs)}
+
+
+def _own_data(made: Structure, runs: pd.DataFrame) -> dict[str, np.ndarray]:
     law = made.law
     units = units_for(made, runs)
     data: dict[str, Array] = {name: runs[name].to_numpy() for name in law.inputs}
@@ -98,34 +106,54 @@ def build_model(made: Structure, runs: pd.DataFrame, *, marginal: bool = False) 
         With dims ``run`` and the grouping's name, the free parameters, the law's coefficients as
         deterministics, and the observed log response.
     """
-    law, likelihood = made.law, made.likelihood
     coords = {"run": np.arange(len(runs)), **coords_of(made)}
     # Bounds hold by construction: every parameter is sampled on its unconstrained scale.
     with pm.Model(coords=coords, check_bounds=False) as model:
-        data = _register(made, model_data(made, runs))
-        free = {name: _parameter(made, name, prior, data) for name, prior in made.priors}
-        coefficients = _coefficients(made, data, free)
-        expected = law.formula(
-            **{name: data[name] for name in law.inputs},
-            **{name: _by_run(made, data, value) for name, value in coefficients.items()},
-        )
-        design = design_of(law, data, _units(law, data))
-        design |= {name: data[name] for name in likelihood.columns}
-        noise = {name: free[name] for name in likelihood.priors}
-        integrated = marginal and made.integrable
-        if made.clusters is not None and not integrated:
-            misfit = _shared_misfit(made.clusters, data, free)
-            expected = law.scale_of(law.response).moved(expected, misfit)
-        parameters = likelihood.scatter(expected, design, **noise)
-        if likelihood.series is not None:
-            parameters = _serial(data, **parameters)
-        if integrated:
-            pm.Potential("log_likelihood", _log_marginal(data, free, **parameters))
-        else:
-            likelihood.family.distribution(
-                observed_name(made), **parameters, observed=data[OBSERVED], dims="run"
-            )
+        _add(made, runs, marginal)
     return model
+
+
+def _add(made: Structure, runs: pd.DataFrame, marginal: bool) -> dict[str, Any]:
+    """Add variables to the model at hand, those of a stage first; returns the coefficients."""
+    given = {}
+    if made.stage is not None:
+        with pm.Model(name=made.stage.prefix.removesuffix("::"), check_bounds=False):
+            given = _add(made.stage, runs, marginal)
+    data = _register(made, _own_data(made, runs))
+    free = {name: _parameter(made, name, prior, data) for name, prior in made.priors}
+    coefficients = _coefficients(made, data, free, given)
+    by_run = {name: _by_run(made, data, value) for name, value in coefficients.items()}
+    _observe(made, data, free, by_run, marginal and made.integrable)
+    return coefficients
+
+
+def _observe(
+    made: Structure,
+    data: Mapping[str, Any],
+    free: Mapping[str, Any],
+    coefficients: Mapping[str, Any],
+    integrated: bool,
+) -> None:
+    """Add the density of the responses."""
+    law, likelihood = made.law, made.likelihood
+    inputs = {name: data[name] for name in law.inputs}
+    expected = law.formula(**inputs, **coefficients)
+    design = design_of(law, data, _units(law, data))
+    design |= {name: data[name] for name in likelihood.columns}
+    design |= slopes_of(law, inputs, coefficients)
+    noise = {name: free[name] for name in likelihood.priors}
+    if made.clusters is not None and not integrated:
+        misfit = _shared_misfit(made.clusters, data, free)
+        expected = law.scale_of(law.response).moved(expected, misfit)
+    parameters = likelihood.scatter(expected, design, **noise)
+    if likelihood.series is not None:
+        parameters = _serial(data, **parameters)
+    if integrated:
+        pm.Potential("log_likelihood", _log_marginal(data, free, **parameters))
+    else:
+        likelihood.family.distribution(
+            observed_name(made), **parameters, observed=data[OBSERVED], dims="run"
+        )
 
 
 def _shared_misfit(clusters: Clusters, data: Mapping[str, Any], free: Mapping[str, Any]) -> Any:
@@ -172,7 +200,7 @@ def _register(made: Structure, data: Mapping[str, np.ndarray]) -> dict[str, Any]
 
 def _parameter(made: Structure, name: str, prior: Prior, data: Mapping[str, Any]) -> Any:
     """One free parameter; with parts, a tuple of them."""
-    parts = (f"{name}_part",) if prior.parts else ()
+    parts = (made.part(name),) if prior.parts else ()
     pooling = made.pooling(name)
     numbers = {key: data[f"prior_{name}_{key}"] for key in prior.parameters}
     if pooling is Pool.PARTIAL:
@@ -206,11 +234,14 @@ def moved(transform: Any, variable: Any, centre: Any, shift: Any) -> Any:
 
 
 def _coefficients(
-    made: Structure, data: Mapping[str, Any], free: Mapping[str, Any]
+    made: Structure,
+    data: Mapping[str, Any],
+    free: Mapping[str, Any],
+    given: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The law's coefficients, those that are no free parameter registered under their names."""
     law = made.law
-    coefficients = call(law.coefficients, free, units=_units(law, data))
+    coefficients = call(law.coefficients, {**given, **free}, units=_units(law, data))
     return {
         name: value if name in free else _deterministic(made, name, value)
         for name, value in coefficients.items()
@@ -223,7 +254,7 @@ def _deterministic(made: Structure, name: str, value: Any) -> Any:
         return pm.Deterministic(name, value, dims=made.by if value.ndim else None)
     whole = pt.stack(pt.broadcast_arrays(*map(pt.as_tensor, value)), axis=-1)
     by = (made.by,) if whole.ndim > 1 else ()
-    variable = pm.Deterministic(name, whole, dims=(*by, f"{name}_part"))
+    variable = pm.Deterministic(name, whole, dims=(*by, made.part(name)))
     return tuple(variable[..., k] for k in range(len(value)))
 
 
@@ -241,9 +272,16 @@ def drawn_from_prior(
     with build_model(made, runs), _without_notes():
         drawn = pm.sample_prior_predictive(draws, random_seed=seed, compile_kwargs=dict(QUICK))
     # Coefficients follow from the parameters, and come out of the law again.
-    follow = {*made.law.coefficient_names} - {name for name, _ in made.priors}
+    follow = _following(made)
     prior: xr.Dataset = drawn["prior"].to_dataset()
     return prior.drop_vars(follow), drawn["prior_predictive"].to_dataset()
+
+
+def _following(made: Structure) -> set[str]:
+    """Names of coefficients that only follow from parameters."""
+    below = _following(made.stage) if made.stage else set()
+    own = {*made.law.coefficient_names} - {name for name, _ in made.priors}
+    return own | {f"{made.stage.prefix}{name}" for name in below if made.stage}
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.draws import SAMPLE_DIMS, expected_response, scattered
+from bayescale.draws import SAMPLE_DIMS, above_of, below_of, expected_response, scattered
 from bayescale.extrapolation import decades_beyond
 from bayescale.flops import SIX_ND, Cost
 from bayescale.misfit import misfit_at_points, misfit_at_runs
@@ -57,13 +57,15 @@ def scatter(
     runs: pd.DataFrame,
     points: pd.DataFrame,
     shift: Any = 0.0,
+    inputs: Mapping[str, xr.DataArray] | None = None,
 ) -> Any:
     """The distribution of a new run's response at each point and draw, as a scipy one.
 
     A point beyond the runs scatters as the nearest place among them does: what the likelihood says
     further out is no knowledge of how runs scatter there.
     """
-    parameters = _aligned(scattered(made, posterior, runs, points, "point", shift), "point")
+    found = scattered(made, posterior, runs, points, "point", shift, inputs)
+    parameters = _aligned(found, "point")
     parameters.pop("rho", None)
     return made.likelihood.family.frozen(**parameters)
 
@@ -82,7 +84,7 @@ def log_density(made: Structure, distribution: Any, observed: Any) -> np.ndarray
 
 
 def log_likelihood(made: Structure, posterior: xr.Dataset, runs: pd.DataFrame) -> xr.Dataset:
-    """Log likelihood of each run at each draw; in a series, given the one before it."""
+    """Log likelihood of each run at each draw, of a stage too; in a series, given the last."""
     observed, parameters = observed_of(made, runs), _at_runs(made, posterior, runs)
     series = made.likelihood.series
     if series is not None:
@@ -94,7 +96,11 @@ def log_likelihood(made: Structure, posterior: xr.Dataset, runs: pd.DataFrame) -
     coords: dict[str, Any] = {name: posterior[name] for name in SAMPLE_DIMS} | {
         "run": np.arange(len(runs))
     }
-    return xr.Dataset({observed_name(made): ((*SAMPLE_DIMS, "run"), values)}, coords=coords)
+    own = xr.Dataset({observed_name(made): ((*SAMPLE_DIMS, "run"), values)}, coords=coords)
+    if made.stage is None:
+        return own
+    below = log_likelihood(made.stage, below_of(made.stage, posterior), runs)
+    return own.merge(above_of(made.stage, below))
 
 
 def predict(
@@ -114,7 +120,8 @@ def predict(
     points : DataFrame or mapping of columns
         The law's inputs (one of params, tokens, flops is filled in from the other two), and the
         grouping column if the fit has one. A group that the fit has not seen is one more of the
-        kind (`bayescale.unseen`).
+        kind (`bayescale.unseen`). An input that the law has a stage for may be left out: it is then
+        predicted from the stage's inputs, draw by draw.
     random_seed : int, optional
         For the scatter of new runs; the fit's own seed by default.
     cost : Cost
@@ -136,14 +143,17 @@ def predict(
         If a column is missing or a value cannot be used, or a group is new where every group has
         parameters of its own.
     """
-    runs, table = fit.runs, _points(fit.structure, points, cost)
-    rng = np.random.default_rng(fit.random_seed if random_seed is None else random_seed)
+    seed = fit.random_seed if random_seed is None else random_seed
+    asked = pd.DataFrame({name: np.atleast_1d(values) for name, values in dict(points).items()})
+    before = _before(fit, asked, seed, cost, extrapolate)
+    runs, table = fit.runs, _points(fit.structure, asked.assign(**_middles(before)), cost)
+    rng = np.random.default_rng(seed)
     made, posterior = with_unseen(fit.structure, fit.posterior, runs, table, rng)
-    law = expected_response(made, posterior, table, "point")
+    law = expected_response(made, posterior, table, "point", before.get("mean"))
     beyond = xr.DataArray(decades_beyond(made.law, table, runs, cost), dims="point")
     drift = fit.extrapolation["drift"] * beyond * extrapolate
     shift = misfit_at_points(made, posterior, runs, table, rng)
-    distribution = scatter(made, posterior, runs, table, shift + drift)
+    distribution = scatter(made, posterior, runs, table, shift + drift, before.get("new_run"))
     observed = distribution.rvs(size=law.shape, random_state=rng)
     with np.errstate(over="ignore"):  # a heavy tail on the logarithm reaches past every number
         draws = response_of(made, observed, table, runs)
@@ -156,8 +166,25 @@ def predict(
     return xr.Dataset(found).assign_coords(coords)
 
 
-def _points(made: Structure, points: pd.DataFrame | Mapping[str, Any], cost: Cost) -> pd.DataFrame:
-    table = pd.DataFrame({name: np.atleast_1d(values) for name, values in dict(points).items()})
+def _before(
+    fit: "Fit", points: pd.DataFrame, seed: int, cost: Cost, extrapolate: bool
+) -> dict[str, dict[str, xr.DataArray]]:
+    """What the stage says of an input that the points do not have: its mean, and of a new run."""
+    stage = fit.law.stage
+    if stage is None or stage.response in points:
+        return {}
+    said = predict(fit.stage, points, random_seed=seed, cost=cost, extrapolate=extrapolate)
+    kinds = ("mean", "new_run")
+    return {kind: {stage.response: said[kind].drop_vars(said.coords)} for kind in kinds}
+
+
+def _middles(before: Mapping[str, Mapping[str, xr.DataArray]]) -> dict[str, Any]:
+    means = before.get("mean", {}).items()
+    return {name: values.median(SAMPLE_DIMS).to_numpy() for name, values in means}
+
+
+def _points(made: Structure, points: pd.DataFrame, cost: Cost) -> pd.DataFrame:
+    law = made.law
     # Reading wants a response as well; one, so that it is never complained of.
-    asked = table.assign(**{made.law.response: 1.0})
-    return runs_for(made.law, asked, cost=cost).drop(columns=made.law.response)
+    table = points.assign(**{law.response: 1.0})
+    return runs_for(law, table, cost=cost, staged=False).drop(columns=law.response)

@@ -20,6 +20,7 @@ from bayescale.likelihood import LikelihoodFactory, default_likelihood
 from bayescale.prediction import log_likelihood
 from bayescale.resampling import sample_carefully
 from bayescale.sampling import Settings, sample
+from bayescale.simulators import with_stage
 from bayescale.structure import Structure, structure, units_of
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -41,7 +42,13 @@ def fixed_structure(
     together = clusters_of(law, design, clusters, law.by)
     chosen = likelihood or default_likelihood(law, design, clustered=together is not None)
     made = structure(law, chosen(law.inputs), design, clusters=clusters)
-    return replace(made, units=units_of(law, design))
+    return fixed(made, design)
+
+
+def fixed(made: Structure, design: pd.DataFrame) -> Structure:
+    """A structure in the units of a design, its stage too."""
+    stage = None if made.stage is None else fixed(made.stage, design)
+    return replace(made, units=units_of(made.law, design), stage=stage)
 
 
 def placed(
@@ -57,7 +64,8 @@ def placed(
     """Simulate, fit, and find the place of the truth of every quantity."""
     made = fixed_structure(law, design, likelihood, clusters)
     rng = np.random.default_rng(random_seed)
-    runs = design.assign(**{law.response: simulator(made, truth, design, rng)})
+    runs = with_stage(made, truth, design, rng)
+    runs = runs.assign(**{law.response: simulator(made, truth, runs, rng)})
     scale, found = law.scale_of(law.response), runs[law.response].to_numpy()
     if not np.all(np.isfinite(found) & ~scale.outside(found)):
         raise DataError(

@@ -127,16 +127,20 @@ def runs_for(
     *,
     columns: Mapping[str, str] | None = None,
     cost: Cost = SIX_ND,
+    staged: bool = True,
 ) -> pd.DataFrame:
-    """Return a table as a law wants it; `read_runs` with what the law says of its columns."""
+    """Return a table as a law wants it; `read_runs` with what the law says of its columns.
+
+    Without `staged`, what a stage would make an input of may be missing.
+    """
     return read_runs(
         source,
         columns=columns,
-        inputs=law.inputs,
+        inputs=law.read if staged else law.inputs,
         response=law.response,
         cost=cost,
-        scales=law.scales,
-        computed=law.columns,
+        scales={**(law.stage.scales if law.stage else {}), **law.scales},
+        computed={**(law.stage.columns if law.stage else {}), **law.columns},
     )
 
 

@@ -101,8 +101,7 @@ def sample(made: Structure, runs: pd.DataFrame, settings: Settings) -> Sampled:
     }
     coords = {"chain": points["chain"].data, "draw": points["draw"].data, **coords_of(made)}
     draws = xr.Dataset(posterior, coords=_used(posterior, coords))
-    if made.integrable:
-        draws = draws.assign(cluster_terms(made, draws, runs, settings.random_seed))
+    draws = draws.assign(cluster_terms(made, draws, runs, settings.random_seed))
     seconds = {"compile": ready - begun, "sample": perf_counter() - ready}
     return Sampled(
         posterior=draws,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.draws import SAMPLE_DIMS, expected_response, quantities
+from bayescale.draws import SAMPLE_DIMS, below_of, expected_response, quantities
 from bayescale.model import drawn_from_prior
 from bayescale.prediction import drawn_at_runs
 from bayescale.structure import Structure, response_of
@@ -33,6 +33,17 @@ def drawn_truths(made: Structure, design: pd.DataFrame, count: int, random_seed:
     return drawn_from_prior(made, design, count, random_seed)[0]
 
 
+def with_stage(
+    made: Structure, truth: xr.Dataset, design: pd.DataFrame, rng: np.random.Generator
+) -> pd.DataFrame:
+    """The design with what a stage simulates of one of its inputs; as it is without a stage."""
+    if made.stage is None:
+        return design
+    below = below_of(made.stage, truth)
+    there = with_stage(made.stage, below, design, rng)
+    return there.assign(**{made.stage.law.response: as_modelled(made.stage, below, there, rng)})
+
+
 def truths_like(made: Structure, posterior: xr.Dataset, count: int, random_seed: int) -> xr.Dataset:
     """The same from a posterior; what clusters miss is drawn anew."""
     # A stream for each, so that the first truths are the same however many are drawn.
@@ -44,7 +55,8 @@ def truths_like(made: Structure, posterior: xr.Dataset, count: int, random_seed:
     for term, stream in zip(terms, streams, strict=False):
         place = truths[term].transpose(*SAMPLE_DIMS, ...)
         truths[term] = place.copy(data=stream.standard_normal(place.shape))
-    return truths[[*(name for name, _ in made.priors), *terms]].transpose(*SAMPLE_DIMS, ...)
+    below = [name for name in truths if made.stage and str(name).startswith(made.stage.prefix)]
+    return truths[[*(name for name, _ in made.priors), *terms, *below]].transpose(*SAMPLE_DIMS, ...)
 
 
 def as_modelled(

@@ -8,6 +8,8 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -137,8 +139,8 @@ def load(
     try:
         tree = _as_it_was(opened)
         found = _law(tree.attrs["law"], law)
-        factory = _likelihood(tree.attrs["likelihood"], likelihood)
-        fitted = Fit(_structure(tree, found, factory(found.inputs)), tree)
+        factory = _likelihood(found, tree.attrs["likelihood"], likelihood)
+        fitted = Fit(_structure(tree, dict(tree.attrs), found, factory(found.inputs)), tree)
         _check_whole(fitted)
     except (KeyError, ValueError, TypeError, AttributeError, LawError) as error:
         raise DataError(
@@ -200,13 +202,14 @@ def _law(name: str, given: Law | None) -> Law:
     return law
 
 
-def _likelihood(name: str, given: LikelihoodFactory | None) -> LikelihoodFactory:
-    if given is None and name not in LIKELIHOODS:
+def _likelihood(law: Law, name: str, given: LikelihoodFactory | None) -> LikelihoodFactory:
+    known = {one(law.inputs).name: one for one in law.likelihoods} | LIKELIHOODS
+    if given is None and name not in known:
         raise DataError(
             f"the saved fit has likelihood {name!r}, which is none of bayescale's own; expected "
             "the one it was made with. Pass it to bayescale.load(path, likelihood=...)."
         )
-    return LIKELIHOODS[name] if given is None else given
+    return known[name] if given is None else given
 
 
 def _check_whole(fit: Fit) -> None:
@@ -220,12 +223,12 @@ def _check_whole(fit: Fit) -> None:
         json.loads(fit.tree.attrs[name])
 
 
-def _structure(tree: xr.DataTree, law: Law, likelihood: Any) -> Structure:
-    by = tree.attrs["by"] or None
+def _structure(tree: xr.DataTree, attrs: Mapping[Any, Any], law: Law, likelihood: Any) -> Structure:
+    by = attrs["by"] or None
     groups = tuple(map(str, tree["posterior"].to_dataset()[by].to_numpy())) if by else ()
-    clusters = clusters_of(law, runs_of(tree), tree.attrs["clusters"] or None, by)
+    clusters = clusters_of(law, runs_of(tree), attrs["clusters"] or None, by)
     own = {**law.priors, **likelihood.priors, **(clusters.priors if clusters else {})}
-    saved = json.loads(tree.attrs["priors"])
+    saved = json.loads(attrs["priors"])
     if set(saved) != set(own):
         raise DataError(
             f"the saved fit has parameters {sorted(saved)}; expected those of law {law.name!r}, "
@@ -237,9 +240,19 @@ def _structure(tree: xr.DataTree, law: Law, likelihood: Any) -> Structure:
         priors=tuple((name, _prior(own[name], said)) for name, said in saved.items()),
         by=by,
         groups=groups,
-        pool=tuple((name, Pool(kind)) for name, kind in json.loads(tree.attrs["pool"]).items()),
+        pool=tuple((name, Pool(kind)) for name, kind in json.loads(attrs["pool"]).items()),
         clusters=clusters,
+        stage=_stage(tree, attrs, law),
     )
+
+
+def _stage(tree: xr.DataTree, attrs: Mapping[Any, Any], law: Law) -> Structure | None:
+    if law.stage is None:
+        return None
+    said = json.loads(attrs["stage"])
+    factory = _likelihood(law.stage, said["likelihood"], None)
+    made = _structure(tree, said, law.stage, factory(law.stage.inputs))
+    return replace(made, within=law.stage.prefix)
 
 
 def _prior(own: Prior, said: dict[str, Any]) -> Prior:

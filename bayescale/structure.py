@@ -1,7 +1,7 @@
 """What a model is made of, apart from numbers, and how its inputs are measured."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from bayescale.errors import LawError
 from bayescale.flops import Array
 from bayescale.grouping import Pool, check_known, grouping_of, groups_of, pools_of
 from bayescale.law import Law, Prior, Units
-from bayescale.likelihood import Likelihood
+from bayescale.likelihood import Likelihood, default_likelihood
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,12 @@ class Structure:
         The parameters that are not shared.
     clusters : Clusters, optional
         Which runs err together.
+    stage : Structure, optional
+        The same of the law's stage.
     units : Units, optional
         What free parameters are measured in; by default those of the runs (`units_of`).
+    within : str
+        Prefix of its dims in the model, where it is a stage.
     """
 
     law: Law
@@ -45,13 +49,25 @@ class Structure:
     groups: tuple[str, ...] = ()
     pool: tuple[tuple[str, Pool], ...] = ()
     clusters: Clusters | None = None
+    stage: "Structure | None" = None
     units: Units | None = None
+    within: str = ""
+
+    def part(self, name: str) -> str:
+        """Dim of the parts of a quantity, in the model."""
+        return f"{self.within}{name}_part"
+
+    @property
+    def prefix(self) -> str:
+        """Stands before every name where this is the stage of another."""
+        return self.law.prefix
 
     @property
     def key(self) -> tuple[Any, ...]:
         """Equal for structures whose compiled models are interchangeable."""
         forms = tuple((name, prior.form) for name, prior in self.priors)
-        own = (self.law, self.likelihood, forms, self.by, len(self.groups), self.pool)
+        below = self.stage.key if self.stage else None
+        own = (self.law, self.likelihood, forms, self.by, len(self.groups), self.pool, below)
         if self.clusters is None or self.integrable:
             return (*own, self.clusters is not None)
         return (*own, len(self.clusters.labels))
@@ -89,7 +105,9 @@ def structure(
     by = grouping_of(law, by)
     together = clusters_of(law, runs, clusters, by)
     own = {**law.priors, **likelihood.priors, **(together.priors if together else {})}
-    replaced = dict(priors or {})
+    stage = None if law.stage is None else _staged(law.stage, runs, priors or {}, clusters, by)
+    prefix = stage.prefix if stage else " "
+    replaced = {name: x for name, x in (priors or {}).items() if not name.startswith(prefix)}
     check_known("priors", replaced, own)
     for name, prior in replaced.items():
         if prior.parts != own[name].parts:
@@ -100,7 +118,23 @@ def structure(
     pools = pools_of(law, by, pool)
     groups = () if by is None else groups_of(law, likelihood, runs, by)
     table = tuple({**own, **replaced}.items())
-    return Structure(law, likelihood, table, by, groups, tuple(pools.items()), together)
+    return Structure(law, likelihood, table, by, groups, tuple(pools.items()), together, stage)
+
+
+def _staged(
+    law: Law,
+    runs: pd.DataFrame,
+    priors: Mapping[str, Prior],
+    clusters: str | None,
+    by: str | None,
+) -> Structure:
+    """The structure of a stage, of the same groups; its priors are named with its prefix."""
+    together = clusters_of(law, runs, clusters, by)
+    likelihood = default_likelihood(law, runs, clustered=together is not None)(law.inputs)
+    named = {n: prior for n, prior in priors.items() if n.startswith(law.prefix)}
+    own = {name.removeprefix(law.prefix): prior for name, prior in named.items()}
+    made = structure(law, likelihood, runs, priors=own, by=by, clusters=clusters)
+    return replace(made, within=law.prefix)
 
 
 def units_for(made: Structure, runs: pd.DataFrame) -> Units:
@@ -139,6 +173,28 @@ def standardised(
     return design_of(made.law, columns, units_for(made, runs))
 
 
+STEP = 1e-4
+"""Step of the logarithm over which the slope of a law is taken."""
+
+
+def slopes_of(
+    law: Law, inputs: Mapping[str, Any], coefficients: Mapping[str, Any]
+) -> dict[str, Any]:
+    """How the response, on its scale, changes with the logarithm of each noisy input.
+
+    By central differences, so that it runs on any kind of array; right to eight digits.
+    """
+    on = law.scale_of(law.response).forward
+    found = {}
+    for name in law.noisy:
+        high, low = (
+            on(law.formula(**{**inputs, name: inputs[name] * np.exp(step)}, **coefficients))
+            for step in (STEP, -STEP)
+        )
+        found[f"slope_{name}"] = (high - low) / (2 * STEP)
+    return found
+
+
 def group_index(made: Structure, runs: pd.DataFrame) -> np.ndarray:
     """Position of each run's group among the groups."""
     return pd.Index(made.groups).get_indexer(pd.Index(runs[made.by].map(str)))
@@ -174,11 +230,19 @@ def further(made: Structure, points: pd.DataFrame, runs: pd.DataFrame) -> dict[s
 
 def coords_of(made: Structure) -> dict[str, Any]:
     """Coordinates of the groups, and of the parameters that have parts."""
-    parts = {f"{name}_part": list(prior.parts) for name, prior in made.priors if prior.parts}
-    parts |= {f"{name}_part": list(names) for name, names in made.law.parts.items()}
+    parted = {name: prior.parts for name, prior in made.priors if prior.parts} | made.law.parts
+    parts = {made.part(name): list(names) for name, names in parted.items()}
     clusters = {"cluster": list(made.clusters.labels)} if made.clusters else {}
     groups = {made.by: list(made.groups)} if made.by else {}
-    return {**groups, **clusters, **parts}
+    own = {**groups, **clusters, **parts}
+    below = coords_of(made.stage) if made.stage else {}
+    for name in below.keys() & own.keys():
+        if below[name] != own[name]:
+            raise LawError(
+                f"{name} is {own[name]} in law {made.law.name!r} and {below[name]} in its stage; "
+                "expected one meaning of a name. Rename one of them."
+            )
+    return {**below, **own}
 
 
 def design_of(law: Law, columns: Mapping[str, Array], units: Units) -> dict[str, Array]:

@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale import diagnosis, extrapolation, prediction
-from bayescale.draws import SAMPLE_DIMS, expected_response, quantities
+from bayescale.draws import SAMPLE_DIMS, below_of, expected_response, quantities
 from bayescale.files import is_real
 from bayescale.model import drawn_from_prior
 from bayescale.runs import digest
@@ -29,25 +29,31 @@ def assemble(
     posterior = quantities(made, runs, drawn.posterior)
     log_likelihood = prediction.log_likelihood(made, posterior, runs)
     along = np.arange(len(runs))
-    observed = observed_of(made, runs)
-    inputs = {name: ("run", runs[name].to_numpy()) for name in made.law.inputs}
+    inputs = {name: ("run", runs[name].to_numpy()) for name in made.law.read}
     groups = {
         "posterior": posterior.assign_attrs(
             inference_library=drawn.library, sample_dims=list(SAMPLE_DIMS)
         ),
         "sample_stats": drawn.sample_stats,
         "log_likelihood": log_likelihood,
-        "observed_data": xr.Dataset({observed_name(made): ("run", observed)}, {"run": along}),
+        "observed_data": xr.Dataset(_observed(made, runs), {"run": along}),
         "constant_data": xr.Dataset(inputs, {"run": along}),
         "extrapolation": extrapolation.drawn(
             made.law, settings.chains, settings.draws, settings.random_seed
         ),
-        "loo": diagnosis.leave_one_out(drawn.posterior, log_likelihood),
+        "loo": diagnosis.leave_one_out(drawn.posterior, log_likelihood[[observed_name(made)]]),
         "runs": _as_dataset(runs),
     }
     tree = xr.DataTree.from_dict(groups)
     tree.attrs = _provenance(made, runs, settings, drawn)
     return tree
+
+
+def _observed(made: Structure, runs: pd.DataFrame) -> dict[str, Any]:
+    """What was observed, of a stage too."""
+    below = _observed(made.stage, runs) if made.stage else {}
+    named = {f"{made.stage.prefix}{name}": x for name, x in below.items() if made.stage}
+    return {observed_name(made): ("run", observed_of(made, runs)), **named}
 
 
 def prior_groups(made: Structure, runs: pd.DataFrame, draws: int, seed: int) -> dict[str, Any]:
@@ -68,6 +74,20 @@ def predictive_groups(
     draws = expected.copy(data=prediction.drawn_at_runs(made, posterior, runs, rng))
     named = draws.assign_coords(run=np.arange(len(runs)))
     return {"posterior_predictive": xr.Dataset({observed_name(made): named})}
+
+
+def stage_tree(tree: xr.DataTree, stage: Structure) -> xr.DataTree:
+    """The tree of a stage alone."""
+    named = ("posterior", "log_likelihood", "observed_data", "extrapolation")
+    groups = {
+        name: below_of(stage, values.to_dataset()) if name in named else values.to_dataset()
+        for name, values in tree.children.items()
+        if name in (*named, "sample_stats", "constant_data", "runs")
+    }
+    groups["loo"] = diagnosis.leave_one_out(groups["posterior"], groups["log_likelihood"])
+    found = xr.DataTree.from_dict(groups)
+    found.attrs = {**tree.attrs, **described(stage), "warnings": "[]"}
+    return found
 
 
 def runs_of(tree: xr.DataTree) -> pd.DataFrame:
@@ -102,15 +122,13 @@ def _plain(column: pd.Series) -> np.ndarray:
     return column.astype(object).where(column.notna(), "").map(str).to_numpy(dtype=object)
 
 
-def _provenance(
-    made: Structure, runs: pd.DataFrame, settings: Settings, drawn: Sampled
-) -> dict[str, Any]:
-    """What a reader of a saved fit needs to know, as text and numbers that any format holds."""
+def described(made: Structure) -> dict[str, str]:
+    """What a structure is made of, as text."""
     priors = {
         name: {"distribution": prior.distribution.__name__, "parameters": dict(prior.parameters)}
         for name, prior in made.priors
     }
-    packages = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "numpy")
+    stage = {"stage": json.dumps(described(made.stage))} if made.stage else {}
     return {
         "law": made.law.name,
         "likelihood": made.likelihood.name,
@@ -118,6 +136,17 @@ def _provenance(
         "by": made.by or "",
         "clusters": made.clusters.saved if made.clusters else "",
         "pool": json.dumps(dict(made.pool)),
+        **stage,
+    }
+
+
+def _provenance(
+    made: Structure, runs: pd.DataFrame, settings: Settings, drawn: Sampled
+) -> dict[str, Any]:
+    """What a reader of a saved fit needs to know, as text and numbers that any format holds."""
+    packages = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "numpy")
+    return {
+        **described(made),
         "random_seed": settings.random_seed,
         "target_accept": drawn.target_accept,
         "tune": settings.tune,

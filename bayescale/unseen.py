@@ -15,13 +15,13 @@ import pytensor
 import pytensor.tensor as pt
 import xarray as xr
 
-from bayescale.draws import SAMPLE_DIMS, parameters_of, stacked
+from bayescale.draws import SAMPLE_DIMS, above_of, below_of, coefficients_from, stacked
 from bayescale.errors import DataError
 from bayescale.flops import Array
 from bayescale.grouping import Pool
-from bayescale.law import Prior, call
+from bayescale.law import Prior
 from bayescale.model import QUICK, moved
-from bayescale.structure import Structure, units_for
+from bayescale.structure import Structure
 
 
 def with_unseen(
@@ -44,14 +44,24 @@ def with_unseen(
     if not new:
         return made, posterior
     shared = posterior.drop_dims(made.by)
-    drawn = shared.assign({name: _drawn(made, posterior, name, new, rng) for name, _ in made.pool})
-    given = call(made.law.coefficients, parameters_of(made, drawn), units=units_for(made, runs))
+    drawn = shared.assign(_parameters(made, posterior, new, rng))
     more = {
         name: xr.concat([posterior[name], values], made.by)
-        for name, values in stacked(made.law, given).items()
+        for name, values in stacked(made.law, coefficients_from(made, drawn, runs)).items()
         if made.by in values.dims
     }
     return replace(made, groups=(*made.groups, *new)), shared.assign(more)
+
+
+def _parameters(
+    made: Structure, posterior: xr.Dataset, new: Sequence[str], rng: np.random.Generator
+) -> dict[str, xr.DataArray]:
+    """Draws of every parameter of new groups, those of a stage too."""
+    own = {name: _drawn(made, posterior, name, new, rng) for name, _ in made.pool}
+    if made.stage is None:
+        return own
+    below = _parameters(made.stage, below_of(made.stage, posterior), new, rng)
+    return own | dict(above_of(made.stage, xr.Dataset(below)).items())
 
 
 def _new(made: Structure, points: pd.DataFrame) -> tuple[str, ...]:
