@@ -15,8 +15,8 @@ The records check themselves when they are made.
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
-from functools import cached_property
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property, wraps
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -153,10 +153,13 @@ class Units:
         positive (`bayescale.scales`).
     spread : mapping of str to array
         Standard deviation of the logarithm, or of the plain values, of each.
+    lowest : mapping of str to array
+        The smallest value of each: floors lie below it.
     """
 
     pivot: Mapping[str, Array]
     spread: Mapping[str, Array]
+    lowest: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -353,6 +356,36 @@ class Law:
         return {name: call(function, coefficients) for name, function in self.derived.items()}
 
 
+def of_response(law: Law, response: str) -> Law:
+    """The same law of another column, such as the stage of a law whose input is a loss.
+
+    What was published about the law stays behind, since it is about other numbers.
+
+    Examples
+    --------
+    >>> from bayescale.models import CHINCHILLA
+    >>> of_response(CHINCHILLA, "bits_per_byte").response
+    'bits_per_byte'
+    """
+
+    @wraps(law.coefficients)
+    def coefficients(units: Units, **free: Any) -> dict[str, Any]:
+        theirs = (
+            {**values, law.response: values[response]}
+            for values in (units.pivot, units.spread, units.lowest)
+        )
+        return law.coefficients(Units(*theirs), **free)
+
+    return replace(
+        law,
+        name=f"{law.name}_of_{response}",
+        response=response,
+        coefficients=coefficients,
+        scales={n: s for n, s in law.scales.items() if n != law.response},
+        claims=(),
+    )
+
+
 _TOKENS: dict[int, str] = {}
 _ARRIVED: dict[str, Law] = {}
 
@@ -397,7 +430,9 @@ def _dummy_coefficients(law: Law) -> dict[str, Any]:
     }
     ones = dict.fromkeys((*law.inputs, law.response), 1.0)
     given = _dummy_coefficients(law.stage) if law.stage else {}
-    found: dict[str, Any] = call(law.coefficients, {**given, **dummies}, units=Units(ones, ones))
+    found: dict[str, Any] = call(
+        law.coefficients, {**given, **dummies}, units=Units(ones, ones, ones)
+    )
     return found
 
 

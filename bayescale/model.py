@@ -72,6 +72,7 @@ def _own_data(made: Structure, runs: pd.DataFrame) -> dict[str, np.ndarray]:
         data |= made.likelihood.series.links(runs)
     data |= {f"pivot_{name}": value for name, value in units.pivot.items()}
     data |= {f"spread_{name}": value for name, value in units.spread.items()}
+    data |= {f"lowest_{name}": value for name, value in units.lowest.items()}
     for name, prior in made.priors:
         data |= {f"prior_{name}_{key}": number for key, number in prior.parameters.items()}
     if made.by is not None:
@@ -190,6 +191,7 @@ def _units(law: Law, data: Mapping[str, Any]) -> Units:
     return Units(
         pivot={name: data[f"pivot_{name}"] for name in names},
         spread={name: data[f"spread_{name}"] for name in names},
+        lowest={name: data[f"lowest_{name}"] for name in names},
     )
 
 

@@ -148,6 +148,7 @@ def units_of(law: Law, runs: pd.DataFrame) -> Units:
     return Units(
         pivot={name: law.scale_of(name).middle(x) for name, x in columns.items()},
         spread={name: law.scale_of(name).measured(x).std() for name, x in columns.items()},
+        lowest={name: x.min() for name, x in columns.items()},
     )
 
 

@@ -10,6 +10,7 @@ from bayescale.law import Law
 from bayescale.models.chinchilla import CHINCHILLA
 from bayescale.models.coupled import COUPLED
 from bayescale.models.kaplan import KAPLAN_FLOOR, KAPLAN_ND
+from bayescale.models.loss_to_loss import LOSS_OFFSET, LOSS_TO_LOSS, LOSS_TO_LOSS_JOINT
 from bayescale.models.power_law import (
     HENIGHAN_LOSS_C,
     HENIGHAN_LOSS_N,
@@ -34,6 +35,9 @@ LAWS: dict[str, Law] = {
         KAPLAN_C,
         HENIGHAN_LOSS_N,
         HENIGHAN_LOSS_C,
+        LOSS_TO_LOSS,
+        LOSS_TO_LOSS_JOINT,
+        LOSS_OFFSET,
     )
 }
 """Every law by its name, in the order of the documentation; the first is the default."""
