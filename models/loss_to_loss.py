@@ -15,7 +15,8 @@ What is sampled is the second loss at the middle of the runs (``level``), how it
 and tokens, :mod:`bayescale.models.coupled`, fitted in the same model. Both losses have errors;
 below :math:`E_0` the formula stays at :math:`E_1`.
 
-``loss_offset`` is the special case :math:`L_1 = L_0 + c`, with :math:`c` the difference.
+``loss_offset`` is the special case :math:`L_1 = L_0 + c`, with :math:`c` the difference; sampled is
+the second loss where the first is lowest (``bottom``).
 
 Sources: Brandfonbrener et al. (2024), arXiv:2411.12925, who took :math:`E_0` and :math:`E_1` from
 fits made before; Kaplan et al. (2020), arXiv:2001.08361, section 3.2.2, for the difference.
@@ -101,9 +102,9 @@ SHARED: dict[str, Any] = {
 }
 
 
-def shifted(loss_source: Array, offset: Array) -> Array:
+def shifted(loss_source: Array, c: Array) -> Array:
     """Loss on the second set if the two differ by the same everywhere."""
-    return loss_source + offset
+    return loss_source + c
 
 
 LOSS_TO_LOSS = Law(
@@ -127,7 +128,9 @@ LOSS_OFFSET = Law(
     name="loss_offset",
     title="Loss to loss: the two losses differ by the same at every size",
     **{**SHARED, "formula": shifted},
-    # In units of the second loss.
-    priors={"difference": Prior(pm.Normal, mu=0.0, sigma=0.5)},
-    coefficients=lambda units, difference: {"offset": difference * units.pivot["loss"]},
+    # The second loss where the first is lowest, over its own lowest: positive for all runs then.
+    priors={"bottom": Prior(pm.LogNormal, mu=0.0, sigma=0.5)},
+    coefficients=lambda units, bottom: {
+        "c": bottom * units.lowest["loss"] - units.lowest["loss_source"]
+    },
 )
