@@ -22,6 +22,10 @@ PAPERS = {
     "2005.14165": Paper("Brown", 2020, "Language Models are Few-Shot Learners"),
     "2010.14701": Paper("Henighan", 2020, "Scaling Laws for Autoregressive Generative Modeling"),
     "2203.15556": Paper("Hoffmann", 2022, "Training Compute-Optimal Large Language Models"),
+    "2209.06640": Paper(
+        "Alabdulmohsin", 2022, "Revisiting Neural Scaling Laws in Language and Vision"
+    ),
+    "2210.14891": Paper("Caballero", 2022, "Broken Neural Scaling Laws"),
     "2303.08774": Paper("OpenAI", 2023, "GPT-4 Technical Report"),
     "2305.06466": Paper("Giordano", 2023, "The Bayesian Infinitesimal Jackknife for Variance"),
     "2305.16264": Paper("Muennighoff", 2023, "Scaling Data-Constrained Language Models"),

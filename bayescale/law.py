@@ -144,7 +144,7 @@ def _check_prior(prior: Prior) -> None:
 
 @dataclass(frozen=True)
 class Units:
-    """What makes free parameters scale-free: the middle and the spread of the runs.
+    """What makes free parameters scale-free: the middle, the spread and the ends of the runs.
 
     Parameters
     ----------
@@ -153,13 +153,18 @@ class Units:
         positive (`bayescale.scales`).
     spread : mapping of str to array
         Standard deviation of the logarithm, or of the plain values, of each.
-    lowest : mapping of str to array
-        The smallest value of each: floors lie below it.
+    lowest, highest : mapping of str to array
+        The least and the largest value of each: floors lie below the one.
     """
 
     pivot: Mapping[str, Array]
     spread: Mapping[str, Array]
-    lowest: Mapping[str, Array] = field(default_factory=dict)
+    lowest: Mapping[str, Array]
+    highest: Mapping[str, Array]
+
+
+UNITS = tuple(each.name for each in fields(Units))
+"""What a model knows of each input and of the response, by name."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -271,7 +276,7 @@ class Law:
         if self.stage is not None:
             _within(self, "the response of its stage is", [self.stage.response], inputs)
         for claim in self.claims:
-            sayable = {*known, *self.derived, *AT_BUDGET}
+            sayable = {*self.sayable, *AT_BUDGET}
             _within(self, f"claim {claim.label!r} names", claim.names, sayable)
         _within(self, "domain names", self.domain, inputs)
 
@@ -313,6 +318,29 @@ class Law:
         own = self.priors[name].parts if name in self.priors else ()
         return own if len(own) == count else tuple(str(k + 1) for k in range(count))
 
+    @cached_property
+    def numbers(self) -> tuple[str, ...]:
+        """Every single number among the coefficients, as a summary labels it: ``c[1]`` of ``c``."""
+        return self.labels(self.coefficient_names)
+
+    def labels(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Labels of all the numbers in coefficients and derived quantities."""
+        each = ((name, self.parts.get(name)) for name in names)
+        return tuple(
+            label
+            for name, parts in each
+            for label in ([f"{name}[{part}]" for part in parts] if parts else [name])
+        )
+
+    def gathered(self, values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+        """Coefficients as the formula takes them, from their numbers by label."""
+        return {
+            name: tuple(values[label] for label in self.labels([name]))
+            if name in self.parts
+            else values[name]
+            for name in names
+        }
+
     @property
     def prefix(self) -> str:
         """Stands before every name of this law where it is the stage of another."""
@@ -342,6 +370,11 @@ class Law:
         """What an input or the response may be."""
         return self.scales.get(name, POSITIVE)
 
+    @property
+    def sayable(self) -> tuple[str, ...]:
+        """Numbers that a claim may name: those of coefficients and derived quantities."""
+        return self.labels((*self.coefficient_names, *self.derived))
+
     def claims_about(self, table: str | None = None) -> tuple[Claim, ...]:
         """What was published about the law on a dataset.
 
@@ -370,10 +403,8 @@ def of_response(law: Law, response: str) -> Law:
 
     @wraps(law.coefficients)
     def coefficients(units: Units, **free: Any) -> dict[str, Any]:
-        theirs = (
-            {**values, law.response: values[response]}
-            for values in (units.pivot, units.spread, units.lowest)
-        )
+        every = (getattr(units, kind) for kind in UNITS)
+        theirs = ({**values, law.response: values[response]} for values in every)
         return law.coefficients(Units(*theirs), **free)
 
     return replace(
@@ -428,11 +459,10 @@ def _dummy_coefficients(law: Law) -> dict[str, Any]:
         name: tuple(0.5 for _ in prior.parts) if prior.parts else 0.5
         for name, prior in law.priors.items()
     }
-    ones = dict.fromkeys((*law.inputs, law.response), 1.0)
+    ones, twos = (dict.fromkeys((*law.inputs, law.response), each) for each in (1.0, 2.0))
+    units = Units(ones, ones, ones, twos)
     given = _dummy_coefficients(law.stage) if law.stage else {}
-    found: dict[str, Any] = call(
-        law.coefficients, {**given, **dummies}, units=Units(ones, ones, ones)
-    )
+    found: dict[str, Any] = call(law.coefficients, {**given, **dummies}, units=units)
     return found
 
 

@@ -85,9 +85,8 @@ def _print(rows: pd.DataFrame) -> None:
     print_rows(("pair", "runs", "trusted", "mean error (%)", "sd of a new run (%)"), shown)
     count, runs = rows["runs"].sum(), rows["runs"]
     rms = float(np.sqrt((rows["square"] * runs).sum() / count))
-    print(
-        f"\nRMSE of log loss {rms:.4f}; error a decade of loss beyond: sd {rows['slope'].std():.3f}."
-    )
+    print(f"\nRMSE of log loss {rms:.4f}.")
+    print(f"Error a decade of loss beyond the runs: sd {rows['slope'].std():.3f} over the pairs.")
     for name, said in (("alone", "Without drift"), ("drift", "With drift")):
         held = ", ".join(f"{rows[f'{name}_{m}'].sum() / count:.3f} in {m:.0%}" for m in MASSES)
         print(f"{said}: {held} of {count} runs.")

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from bayescale.errors import LawError
 from bayescale.law import Law
+from bayescale.models.broken_power_law import BNSL_1, BNSL_2
 from bayescale.models.chinchilla import CHINCHILLA
 from bayescale.models.coupled import COUPLED
 from bayescale.models.kaplan import KAPLAN_FLOOR, KAPLAN_ND
@@ -35,6 +36,8 @@ LAWS: dict[str, Law] = {
         KAPLAN_C,
         HENIGHAN_LOSS_N,
         HENIGHAN_LOSS_C,
+        BNSL_1,
+        BNSL_2,
         LOSS_TO_LOSS,
         LOSS_TO_LOSS_JOINT,
         LOSS_OFFSET,
