@@ -126,7 +126,7 @@ def paired_losses(path: Path) -> pd.DataFrame:
     """
     table = pd.read_csv(path, low_memory=False)
     own = [f"eval/{validation}_val/CrossEntropyLoss" for validation in table["data"].map(OWN_LOSS)]
-    losses = [table.at[row, column] for row, column in enumerate(own)]
+    losses = pd.Series([table[column].iloc[row] for row, column in enumerate(own)])
     keys = ["params", "tokens", "iso_flop"]
     runs = table[[*keys, "data"]].assign(loss=losses)
     both = runs.merge(runs, on=keys, suffixes=("_source", ""))
