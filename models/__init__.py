@@ -9,6 +9,7 @@ from bayescale.errors import LawError
 from bayescale.law import Law
 from bayescale.models.chinchilla import CHINCHILLA
 from bayescale.models.coupled import COUPLED
+from bayescale.models.isoflop import ISOFLOP, ISOFLOP_SKEWED
 from bayescale.models.kaplan import KAPLAN_FLOOR, KAPLAN_ND
 from bayescale.models.power_law import (
     HENIGHAN_LOSS_C,
@@ -25,6 +26,8 @@ LAWS: dict[str, Law] = {
     for law in (
         COUPLED,
         CHINCHILLA,
+        ISOFLOP,
+        ISOFLOP_SKEWED,
         KAPLAN_ND,
         KAPLAN_FLOOR,
         POWER_LAW_CONSTANT,
