@@ -9,6 +9,7 @@ from bayescale.errors import LawError
 from bayescale.law import Law
 from bayescale.models.chinchilla import CHINCHILLA
 from bayescale.models.coupled import COUPLED
+from bayescale.models.frontier import FRONTIER
 from bayescale.models.isoflop import ISOFLOP, ISOFLOP_SKEWED
 from bayescale.models.kaplan import KAPLAN_FLOOR, KAPLAN_ND
 from bayescale.models.power_law import (
@@ -28,6 +29,7 @@ LAWS: dict[str, Law] = {
         CHINCHILLA,
         ISOFLOP,
         ISOFLOP_SKEWED,
+        FRONTIER,
         KAPLAN_ND,
         KAPLAN_FLOOR,
         POWER_LAW_CONSTANT,

@@ -53,7 +53,8 @@ import pymc as pm
 
 from bayescale.flops import Array, alike
 from bayescale.law import Law, Prior, Units
-from bayescale.models import isoflop_claims
+from bayescale.models.coupled import COUPLED, LLAMA_3
+from bayescale.models.isoflop_claims import HOFFMANN, plain, porian
 
 
 def loss(
@@ -192,6 +193,9 @@ def _law(
         coefficients=coefficients,
         optimal_params=optimal_params,
         size=lambda flops: flops,
+        # Not measured for this law: that of the law of the same runs which was.
+        split_tau=COUPLED.split_tau,
+        tau=COUPLED.tau,
         domain={"params": (4e7, 2e10), "flops": (6e18, 1e22)},
         **more,
     )
@@ -204,7 +208,7 @@ ISOFLOP = _law(
     coefficients,
     PRIORS,
     derived={"b": tokens_exponent},
-    claims=isoflop_claims.EVERY,
+    claims=(HOFFMANN, LLAMA_3, *plain(), *porian()),
     reference="Hoffmann et al. (2022), arXiv:2203.15556, section 3.2",
 )
 ISOFLOP_SKEWED = _law(
