@@ -14,8 +14,9 @@ This is approach 2 of Hoffmann et al. with both of its stages in one model. Runs
 (``isoflop``, runs within 10% of compute) have a parabola of their own, whose bottom, depth and
 curvature scatter about the common law. What is sampled is, at the middle of the runs, the least
 loss (``level``, in units of their geometric mean), its split (``share``: irreducible, reducible),
-the optimal parameters (``centre``, in units of their geometric mean) and the curvature (``curve``,
-:math:`h` times the reducible share), and the exponents. ``centre_sd`` is by how much, in
+the share by which it falls with e times the compute (``slope``, :math:`g` times the reducible
+share), the curvature (``curve``, :math:`h` times it), the optimal parameters (``centre``, in units
+of their geometric mean), and :math:`a`. ``centre_sd`` is by how much, in
 logarithms, the optimum of one budget misses the power law; ``level_sd`` and ``curve_sd`` say the
 same of its loss and its curvature. A budget whose optimum lies beyond its runs says little of its
 own, and borrows from the others.
@@ -83,11 +84,12 @@ def skewed_loss(
 
 
 def frontier(
-    units: Units, level: Array, share: Sequence[Array], g: Array, centre: Array, a: Array
+    units: Units, level: Array, share: Sequence[Array], slope: Array, centre: Array, a: Array
 ) -> dict[str, Array]:
     """The least loss of a budget and the parameters that have it, from their middles."""
     least = level * units.pivot["loss"]
     irreducible, reducible = share
+    g = slope / reducible
     return {
         "E": least * irreducible,
         "F": least * reducible * units.pivot["flops"] ** g,
@@ -101,20 +103,20 @@ def coefficients(
     units: Units,
     level: Array,
     share: Sequence[Array],
-    g: Array,
+    slope: Array,
     curve: Array,
     centre: Array,
     a: Array,
 ) -> dict[str, Array]:
     """The frontier, and the curvature in units of the reducible loss."""
-    return {**frontier(units, level, share, g, centre, a), "h": curve / share[1]}
+    return {**frontier(units, level, share, slope, centre, a), "h": curve / share[1]}
 
 
 def skewed_coefficients(
     units: Units,
     level: Array,
     share: Sequence[Array],
-    g: Array,
+    slope: Array,
     curve: Array,
     skew: Array,
     centre: Array,
@@ -123,7 +125,7 @@ def skewed_coefficients(
     """The frontier, and two steepnesses with that curvature at the optimum."""
     steepness = np.sqrt(2 * curve / share[1])
     sides = {"alpha": steepness * np.sqrt(skew), "beta": steepness / np.sqrt(skew)}
-    return {**frontier(units, level, share, g, centre, a), **sides}
+    return {**frontier(units, level, share, slope, centre, a), **sides}
 
 
 def optimal_params(product: Array, k: Array, a: Array) -> Array:
@@ -157,9 +159,9 @@ PRIORS = {
     "level": Prior(pm.LogNormal, mu=0.0, sigma=0.5),
     # Half of it irreducible on average.
     "share": Prior(pm.Dirichlet, a=(1.5, 1.5), parts=("irreducible", "reducible")),
-    # Along the frontier params and tokens grow at once: alpha beta / (alpha + beta), of exponents
-    # near 0.3 each. 95% within 0.05 to 0.5.
-    "g": Prior(pm.LogNormal, mu=np.log(0.15), sigma=0.6),
+    # By what share the least loss falls with e times the compute: half of an exponent
+    # alpha beta / (alpha + beta), of exponents near 0.3 each. 95% within 0.02 to 0.24.
+    "slope": Prior(pm.LogNormal, mu=np.log(0.07), sigma=0.6),
     # Half of the reducible share times alpha beta / 2: 95% within 0.004 to 0.12.
     "curve": Prior(pm.LogNormal, mu=np.log(0.022), sigma=0.85),
     # A sweep is laid around where its optimum is thought to be: 95% within a factor of 7.
