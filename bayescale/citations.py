@@ -35,6 +35,9 @@ PAPERS = {
         "Beyond Chinchilla-Optimal: Accounting for Inference in Language Model Scaling Laws",
     ),
     "2404.10102": Paper("Besiroglu", 2024, "Chinchilla Scaling: A Replication Attempt"),
+    "2406.19146": Paper(
+        "Porian", 2024, "Resolving Discrepancies in Compute-Optimal Scaling of Language Models"
+    ),
     "2407.21783": Paper("Grattafiori", 2024, "The Llama 3 Herd of Models"),
     "2411.12925": Paper(
         "Brandfonbrener", 2024, "Loss-to-Loss Prediction: Scaling Laws for All Datasets"

@@ -318,6 +318,35 @@ def normal_variance_function(inputs: tuple[str, ...]) -> Likelihood:
     )
 
 
+@cache
+def with_errors(name: str, sigma: Prior) -> LikelihoodFactory:
+    """Responses that were measured with a known error: likelihoods that read it from a column.
+
+    Parameters
+    ----------
+    name : str
+        Column with the standard error of the log response.
+    sigma : Prior
+        Of the scale on which the law itself misses responses without an error.
+    """
+
+    @cache
+    def factory(inputs: tuple[str, ...]) -> Likelihood:
+        return Likelihood(
+            name=f"with_errors_{name}",
+            title=f"Normal on the log response, its errors from {name} and one scale beside them",
+            family=LOG_NORMAL,
+            priors={"sigma": sigma},
+            columns={name: column(name)},
+            scatter=lambda expected, design, sigma: {
+                "mu": np.log(expected),
+                "sigma": np.sqrt(design[name] ** 2 + sigma**2),
+            },
+        )
+
+    return factory
+
+
 LIKELIHOODS: dict[str, LikelihoodFactory] = {
     "normal_variance_function": normal_variance_function,
     "variance_function": variance_function,

@@ -45,9 +45,10 @@ def with_unseen(
         return made, posterior
     shared = posterior.drop_dims(made.by)
     drawn = shared.assign(_parameters(made, posterior, new, rng))
+    found = stacked(made.law, coefficients_from(made, drawn, runs))
     more = {
-        name: xr.concat([posterior[name], values], made.by)
-        for name, values in stacked(made.law, coefficients_from(made, drawn, runs)).items()
+        made.grouped(name): xr.concat([posterior[made.grouped(name)], values], made.by)
+        for name, values in found.items()
         if made.by in values.dims
     }
     return replace(made, groups=(*made.groups, *new)), shared.assign(more)
