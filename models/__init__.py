@@ -10,6 +10,7 @@ from bayescale.law import Law
 from bayescale.models.chinchilla import CHINCHILLA
 from bayescale.models.coupled import COUPLED
 from bayescale.models.kaplan import KAPLAN_FLOOR, KAPLAN_ND
+from bayescale.models.lr_annealing import LR_ANNEALING
 from bayescale.models.power_law import (
     HENIGHAN_LOSS_C,
     HENIGHAN_LOSS_N,
@@ -34,6 +35,7 @@ LAWS: dict[str, Law] = {
         KAPLAN_C,
         HENIGHAN_LOSS_N,
         HENIGHAN_LOSS_C,
+        LR_ANNEALING,
     )
 }
 """Every law by its name, in the order of the documentation; the first is the default."""
