@@ -60,6 +60,7 @@ def check_runs(
     _refuse_few(runs, parameters, law)
     _refuse_constant(runs, inputs, law)
     _refuse_disagreement(runs, response)
+    positive = [name for name in inputs if (runs[name] > 0).all()]
     remarks = (
         _remark_few(runs, parameters, law),
         _remark_copies(runs),
@@ -67,9 +68,9 @@ def check_runs(
         _remark_units(runs, "tokens", 1e6),
         _remark_flops(runs, cost),
         _remark_level(runs, response),
-        _remark_bits(runs, inputs, response),
+        _remark_bits(runs, positive, response),
         _remark_ray(runs, inputs),
-        _remark_range(runs, inputs) if sized else "",
+        _remark_range(runs, positive) if sized else "",
     )
     return tuple(remark for remark in remarks if remark)
 

@@ -212,6 +212,9 @@ class Law:
     clusters : str, optional
         Column of the runs that err together; by default compute budgets are looked for. None for
         none.
+    distinct : tuple of str
+        Columns by which rows are told apart: of rows that agree in all of these, such as what
+        branches of one run have in common, a fit takes the first alone.
     stage : Law, optional
         The law of one of the inputs, its response, which is then fitted in the same model. Its
         coefficients may be arguments of `coefficients`.
@@ -252,6 +255,7 @@ class Law:
     by: str | None = None
     pool: Mapping[str, str] = field(default_factory=dict)
     clusters: str | None = FOUND
+    distinct: tuple[str, ...] = ()
     stage: "Law | None" = None
     noisy: tuple[str, ...] = ()
     claims: tuple[Claim, ...] = ()

@@ -14,6 +14,7 @@ from bayescale.models.frontier import FRONTIER
 from bayescale.models.isoflop import ISOFLOP, ISOFLOP_SKEWED
 from bayescale.models.kaplan import KAPLAN_FLOOR, KAPLAN_ND
 from bayescale.models.loss_to_loss import LOSS_OFFSET, LOSS_TO_LOSS, LOSS_TO_LOSS_JOINT
+from bayescale.models.lr_annealing import LR_ANNEALING
 from bayescale.models.power_law import (
     HENIGHAN_LOSS_C,
     HENIGHAN_LOSS_N,
@@ -46,6 +47,7 @@ LAWS: dict[str, Law] = {
         LOSS_TO_LOSS,
         LOSS_TO_LOSS_JOINT,
         LOSS_OFFSET,
+        LR_ANNEALING,
     )
 }
 """Every law by its name, in the order of the documentation; the first is the default."""
