@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from bayescale.draws import coefficients_of, typical
+from bayescale.draws import coefficients_of
 from bayescale.errors import DataError, LawError
 from bayescale.extrapolation import decades_past, sizes
 from bayescale.flops import SIX_ND, Cost
@@ -63,7 +63,7 @@ def optimum(
     law = fit.law
     budgets = checked_budgets(law, flops, given)
     budget = xr.DataArray(budgets, dims="budget", coords={"budget": budgets})
-    coefficients = coefficients_of(law, typical(fit.structure, fit.posterior, fit.runs))
+    coefficients = coefficients_of(law, fit.posterior)
     past = decades_past(budgets, sizes(law, fit.runs, cost))
     beyond = xr.DataArray(past, dims="budget", coords={"budget": budgets})
     alone = optimal_params(law, coefficients, budget, cost, given)

@@ -179,7 +179,7 @@ def at_budget(claim: Claim, fit: "Fit", flops: float | None = None) -> CheckResu
     stated = {"N_opt", "D_opt"} & claim.values.keys()
     if not (stated or has_all(claim, fit)) or not fit.law.has_optimum:
         return untested(name, "The claim is no whole law of params and tokens.")
-    if fit.structure.by is not None:
+    if fit.structure.by is not None and not fit.structure.own_groups:
         return untested(name, "The runs are grouped.")
     if stated and claim.budget:
         return stated_optimum(claim, fit, claim.budget)

@@ -35,12 +35,21 @@ PAPERS = {
         "Beyond Chinchilla-Optimal: Accounting for Inference in Language Model Scaling Laws",
     ),
     "2404.10102": Paper("Besiroglu", 2024, "Chinchilla Scaling: A Replication Attempt"),
+    "2406.19146": Paper(
+        "Porian", 2024, "Resolving Discrepancies in Compute-Optimal Scaling of Language Models"
+    ),
     "2407.21783": Paper("Grattafiori", 2024, "The Llama 3 Herd of Models"),
+    "2408.11029": Paper("Tissue", 2024, "Scaling Law with Learning Rate Annealing"),
     "2411.12925": Paper(
         "Brandfonbrener", 2024, "Loss-to-Loss Prediction: Scaling Laws for All Datasets"
     ),
     "2502.06857": Paper("McLeish", 2025, "Gemstones: A Model Suite for Multi-Faceted Scaling Laws"),
     "2502.18969": Paper("Li", 2025, "(Mis)Fitting: A Survey of Scaling Laws"),
+    "2503.12811": Paper(
+        "Luo",
+        2025,
+        "A Multi-Power Law for Loss Curve Prediction Across Learning Rate Schedules",
+    ),
     "2509.23963": Paper(
         "Schaeffer", 2025, "Evaluating the Robustness of Chinchilla Compute-Optimal Scaling"
     ),

@@ -15,8 +15,8 @@ The records check themselves when they are made.
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
-from functools import cached_property
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property, wraps
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -154,7 +154,7 @@ class Units:
     spread : mapping of str to array
         Standard deviation of the logarithm, or of the plain values, of each.
     lowest, highest : mapping of str to array
-        The least and the largest value of each.
+        The least and the largest value of each: floors lie below the one.
     """
 
     pivot: Mapping[str, Array]
@@ -212,6 +212,9 @@ class Law:
     clusters : str, optional
         Column of the runs that err together; by default compute budgets are looked for. None for
         none.
+    distinct : tuple of str
+        Columns by which rows are told apart: of rows that agree in all of these, such as what
+        branches of one run have in common, a fit takes the first alone.
     stage : Law, optional
         The law of one of the inputs, its response, which is then fitted in the same model. Its
         coefficients may be arguments of `coefficients`.
@@ -252,6 +255,7 @@ class Law:
     by: str | None = None
     pool: Mapping[str, str] = field(default_factory=dict)
     clusters: str | None = FOUND
+    distinct: tuple[str, ...] = ()
     stage: "Law | None" = None
     noisy: tuple[str, ...] = ()
     claims: tuple[Claim, ...] = ()
@@ -387,6 +391,34 @@ class Law:
     def derive(self, coefficients: Mapping[str, Array]) -> dict[str, Array]:
         """Every derived quantity, from coefficients of any array kind."""
         return {name: call(function, coefficients) for name, function in self.derived.items()}
+
+
+def of_response(law: Law, response: str) -> Law:
+    """The same law of another column, such as the stage of a law whose input is a loss.
+
+    What was published about the law stays behind, since it is about other numbers.
+
+    Examples
+    --------
+    >>> from bayescale.models import CHINCHILLA
+    >>> of_response(CHINCHILLA, "bits_per_byte").response
+    'bits_per_byte'
+    """
+
+    @wraps(law.coefficients)
+    def coefficients(units: Units, **free: Any) -> dict[str, Any]:
+        every = (getattr(units, kind) for kind in UNITS)
+        theirs = ({**values, law.response: values[response]} for values in every)
+        return law.coefficients(Units(*theirs), **free)
+
+    return replace(
+        law,
+        name=f"{law.name}_of_{response}",
+        response=response,
+        coefficients=coefficients,
+        scales={n: s for n, s in law.scales.items() if n != law.response},
+        claims=(),
+    )
 
 
 _TOKENS: dict[int, str] = {}

@@ -78,6 +78,15 @@ class Structure:
         normal = self.likelihood.family.distribution is pm.Normal
         return self.clusters is not None and normal and self.likelihood.series is None
 
+    @property
+    def own_groups(self) -> bool:
+        """Whether the groups are the law's own, so that it has coefficients of none as well."""
+        return self.by is not None and self.by == self.law.by
+
+    def grouped(self, name: str) -> str:
+        """What a coefficient of each group is called, beside that of none in particular."""
+        return f"{name}_{self.by}" if self.own_groups else name
+
     def pooling(self, name: str) -> Pool:
         """How parameter `name` behaves across groups."""
         return dict(self.pool).get(name, Pool.SHARED)

@@ -10,7 +10,11 @@ from bayescale.law import Law
 from bayescale.models.broken_power_law import BNSL_1, BNSL_2
 from bayescale.models.chinchilla import CHINCHILLA
 from bayescale.models.coupled import COUPLED
+from bayescale.models.frontier import FRONTIER
+from bayescale.models.isoflop import ISOFLOP, ISOFLOP_SKEWED
 from bayescale.models.kaplan import KAPLAN_FLOOR, KAPLAN_ND
+from bayescale.models.loss_to_loss import LOSS_OFFSET, LOSS_TO_LOSS, LOSS_TO_LOSS_JOINT
+from bayescale.models.lr_annealing import LR_ANNEALING
 from bayescale.models.power_law import (
     HENIGHAN_LOSS_C,
     HENIGHAN_LOSS_N,
@@ -26,6 +30,9 @@ LAWS: dict[str, Law] = {
     for law in (
         COUPLED,
         CHINCHILLA,
+        ISOFLOP,
+        ISOFLOP_SKEWED,
+        FRONTIER,
         KAPLAN_ND,
         KAPLAN_FLOOR,
         POWER_LAW_CONSTANT,
@@ -37,6 +44,10 @@ LAWS: dict[str, Law] = {
         HENIGHAN_LOSS_C,
         BNSL_1,
         BNSL_2,
+        LOSS_TO_LOSS,
+        LOSS_TO_LOSS_JOINT,
+        LOSS_OFFSET,
+        LR_ANNEALING,
     )
 }
 """Every law by its name, in the order of the documentation; the first is the default."""
