@@ -1,6 +1,7 @@
 """Whether posteriors are calibrated: truths drawn, runs simulated, fitted, and truths ranked.
 
 uv run python benchmarks/sbc.py [--law NAME ...] [--design table 30] [--wrong] [--out ROWS.jsonl]
+    [--table NAME --column x=COLUMN ...]
 """
 
 import argparse
@@ -31,11 +32,11 @@ AS_MODELLED = "as_modelled"
 def main() -> None:
     """Calibrate every law asked for at every design, and print what holds and what does not."""
     given = _arguments()
-    name, runs = benchmark_runs()
+    name, runs = (given.table, _runs(given)) if given.table else benchmark_runs()
     print(machine(), f"; design {name}, truths from the {given.truth}, seed {given.seed}")
     for law in map(bs.models.law_named, given.law):
         for size in given.design:
-            design = _design(law, runs, size)
+            design = _design(law, runs, size) if given.table is None else _spread(runs, size)
             # Parameters that laws have in common would otherwise have the same truths in all.
             seed = crc32(f"{law.name} {size} {given.seed}".encode())
             print(f"\n## {law.name}, {len(design)} runs, seed {seed}")
@@ -52,6 +53,10 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--law", nargs="+", default=list(bs.models.LAWS))
     parser.add_argument("--design", nargs="+", default=["table", str(SMALL)])
+    parser.add_argument("--table", help="whose places are taken instead")
+    parser.add_argument(
+        "--column", nargs="+", default=[], help="what a column of it is: x=examples"
+    )
     parser.add_argument("--simulations", type=int, default=300)
     parser.add_argument("--fitted", choices=FITTED, default="default")
     parser.add_argument("--truth", choices=("prior", "posterior"), default="prior")
@@ -62,6 +67,13 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _runs(given: argparse.Namespace) -> pd.DataFrame:
+    """The table asked for, with its columns under the names that the law has for them."""
+    names = dict(each.split("=", 1) for each in given.column)
+    runs: pd.DataFrame = bs.datasets.load(given.table)
+    return runs.assign(**{name: runs[column] for name, column in names.items()})
+
+
 def _design(law: Law, runs: pd.DataFrame, size: str) -> pd.DataFrame:
     """Places of the table, or as many of them as are asked for, evenly from small to large.
 
@@ -69,7 +81,11 @@ def _design(law: Law, runs: pd.DataFrame, size: str) -> pd.DataFrame:
     """
     flops = 6.0 * runs["params"] * runs["tokens"]
     table = runs.assign(flops=runs.get("flops", flops), x=flops, **{law.response: runs["loss"]})
-    table = table.sort_values("flops", ignore_index=True)
+    return _spread(table.sort_values("flops", ignore_index=True), size)
+
+
+def _spread(table: pd.DataFrame, size: str) -> pd.DataFrame:
+    """All rows, or as many as are asked for, evenly from the first to the last."""
     if size == "table":
         return table
     kept = [round(k * (len(table) - 1) / (int(size) - 1)) for k in range(int(size))]
