@@ -14,8 +14,8 @@ This is approach 2 of Hoffmann et al. with both of its stages in one model. Runs
 (``isoflop``, runs within 10% of compute) have a parabola of their own, whose bottom, depth and
 curvature scatter about the common law. What is sampled is, at the middle of the runs, the least
 loss (``level``, in units of their geometric mean), its split (``share``: irreducible, reducible),
-the share by which it falls with e times the compute (``slope``, :math:`g` times the reducible
-share), the curvature (``curve``, :math:`h` times it), the optimal parameters (``centre``, in units
+the share by which it falls with e times the compute (``slope``, nearly :math:`g` times the
+reducible share), the curvature (``curve``, :math:`h` times it), the optimal parameters (``centre``, in units
 of their geometric mean), and :math:`a`. ``centre_sd`` is by how much, in
 logarithms, the optimum of one budget misses the power law; ``level_sd`` and ``curve_sd`` say the
 same of its loss and its curvature. A budget whose optimum lies beyond its runs says little of its
@@ -89,7 +89,7 @@ def frontier(
     """The least loss of a budget and the parameters that have it, from their middles."""
     least = level * units.pivot["loss"]
     irreducible, reducible = share
-    g = slope / reducible
+    g = slope / (slope + reducible)  # below 1, which no loss comes near
     return {
         "E": least * irreducible,
         "F": least * reducible * units.pivot["flops"] ** g,
