@@ -27,6 +27,7 @@ def check_runs(
     parameters: int,
     law: str,
     cost: Cost = SIX_ND,
+    sized: bool = True,
 ) -> tuple[str, ...]:
     """Return what looks odd about runs that `read_runs` let through, before a law is fitted.
 
@@ -42,6 +43,8 @@ def check_runs(
         Its name, for the messages.
     cost : Cost
         What the flops are held against.
+    sized : bool
+        Whether the inputs are sizes, which should vary by a factor; losses as inputs need not.
 
     Returns
     -------
@@ -57,6 +60,7 @@ def check_runs(
     _refuse_few(runs, parameters, law)
     _refuse_constant(runs, inputs, law)
     _refuse_disagreement(runs, response)
+    positive = [name for name in inputs if (runs[name] > 0).all()]
     remarks = (
         _remark_few(runs, parameters, law),
         _remark_copies(runs),
@@ -64,9 +68,9 @@ def check_runs(
         _remark_units(runs, "tokens", 1e6),
         _remark_flops(runs, cost),
         _remark_level(runs, response),
-        _remark_bits(runs, inputs, response),
+        _remark_bits(runs, positive, response),
         _remark_ray(runs, inputs),
-        _remark_range(runs, inputs),
+        _remark_range(runs, positive) if sized else "",
     )
     return tuple(remark for remark in remarks if remark)
 

@@ -141,6 +141,17 @@ def is_number(values: xr.DataArray) -> bool:
     return set(values.dims) == set(SAMPLE_DIMS)
 
 
+def number(draws: xr.Dataset, label: str) -> xr.DataArray | None:
+    """What goes by a label in a summary, if there is such a quantity and it is one number."""
+    name, _, part = label.partition("[")
+    if name not in draws:
+        return None
+    values, dim = draws[name], f"{name}_part"
+    if part and dim in values.dims and part[:-1] in values[dim]:
+        values = values.sel({dim: part[:-1]}, drop=True)
+    return values if is_number(values) else None
+
+
 def numbers(
     values: xr.DataArray, name: str, along: tuple[str, ...] = SAMPLE_DIMS
 ) -> Iterator[tuple[str, xr.DataArray]]:

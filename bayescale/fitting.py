@@ -348,13 +348,32 @@ def fit(
 
 def _read(law: Law, source: pd.DataFrame | str | PathLike[str]) -> tuple[pd.DataFrame, list[str]]:
     """Runs as the law wants them, and what is doubtful about them."""
-    table = runs_for(law, source)
+    table, repeated = _distinct(law, runs_for(law, source))
     # A simplex has one number less to find than it has parts.
     parameters = sum(max(len(prior.parts) - 1, 1) for prior in law.priors.values())
     doubts = check_runs(
-        table, inputs=law.inputs, response=law.response, parameters=parameters, law=law.name
+        table,
+        inputs=law.inputs,
+        response=law.response,
+        parameters=parameters,
+        law=law.name,
+        sized=law.size is None,
     )
-    return table, list(doubts)
+    return table, [*repeated, *doubts]
+
+
+def _distinct(law: Law, table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Rows that differ in what tells them apart, and what is to be said of the others."""
+    if not law.distinct or not set(law.distinct) <= set(table):
+        return table, []
+    kept = table.drop_duplicates(list(law.distinct), ignore_index=True)
+    if len(kept) == len(table):
+        return kept, []
+    return kept, [
+        f"{len(table) - len(kept)} of {len(table)} rows repeat another in "
+        f"{', '.join(law.distinct)}, as branches of one run do, and were left out: counted twice "
+        "they would narrow the intervals. Nothing has to be done."
+    ]
 
 
 def _seed(given: int | None) -> int:

@@ -29,7 +29,7 @@ from bayescale.grouping import (
     OBSERVED,
     Pool,
 )
-from bayescale.law import Law, Prior, Units, call
+from bayescale.law import UNITS, Law, Prior, Units, call
 from bayescale.marginal import log_marginal
 from bayescale.series import GAP, PREVIOUS, conditional
 from bayescale.structure import (
@@ -70,8 +70,8 @@ def _own_data(made: Structure, runs: pd.DataFrame) -> dict[str, np.ndarray]:
     data |= further(made, runs, runs)
     if made.likelihood.series is not None:
         data |= made.likelihood.series.links(runs)
-    data |= {f"pivot_{name}": value for name, value in units.pivot.items()}
-    data |= {f"spread_{name}": value for name, value in units.spread.items()}
+    for kind in UNITS:
+        data |= {f"{kind}_{name}": value for name, value in getattr(units, kind).items()}
     for name, prior in made.priors:
         data |= {f"prior_{name}_{key}": number for key, number in prior.parameters.items()}
     if made.by is not None:
@@ -187,10 +187,7 @@ def _log_marginal(data: Mapping[str, Any], free: Mapping[str, Any], mu: Any, sig
 
 def _units(law: Law, data: Mapping[str, Any]) -> Units:
     names = (*law.inputs, law.response)
-    return Units(
-        pivot={name: data[f"pivot_{name}"] for name in names},
-        spread={name: data[f"spread_{name}"] for name in names},
-    )
+    return Units(*({name: data[f"{kind}_{name}"] for name in names} for kind in UNITS))
 
 
 def _register(made: Structure, data: Mapping[str, np.ndarray]) -> dict[str, Any]:

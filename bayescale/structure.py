@@ -152,11 +152,13 @@ def units_for(made: Structure, runs: pd.DataFrame) -> Units:
 
 
 def units_of(law: Law, runs: pd.DataFrame) -> Units:
-    """Middle and spread of the runs a law is fitted to."""
+    """Middle, spread and ends of the runs a law is fitted to."""
     columns = {name: runs[name].to_numpy() for name in (*law.inputs, law.response)}
     return Units(
         pivot={name: law.scale_of(name).middle(x) for name, x in columns.items()},
         spread={name: law.scale_of(name).measured(x).std() for name, x in columns.items()},
+        lowest={name: x.min() for name, x in columns.items()},
+        highest={name: x.max() for name, x in columns.items()},
     )
 
 

@@ -62,7 +62,8 @@ def _parameters(
     if made.stage is None:
         return own
     below = _parameters(made.stage, below_of(made.stage, posterior), new, rng)
-    return own | dict(above_of(made.stage, xr.Dataset(below)).items())
+    above = above_of(made.stage, xr.Dataset(below))
+    return own | {str(name): values for name, values in above.items()}
 
 
 def _new(made: Structure, points: pd.DataFrame) -> tuple[str, ...]:
