@@ -341,7 +341,7 @@ def fit(
     )
     drawn = sample_carefully(_sampler(sampler), made, table, settings)
     fitted = Fit(made, assemble(made, table, drawn, settings))
-    if by is None:
+    if by is None or made.own_groups:
         fitted = _left_out(fitted, _sampler(sampler), settings)
     return _finish(fitted, doubts, perf_counter() - begun, drawn.seconds)
 
