@@ -147,7 +147,9 @@ def number(draws: xr.Dataset, label: str) -> xr.DataArray | None:
     if name not in draws:
         return None
     values, dim = draws[name], f"{name}_part"
-    if part and dim in values.dims and part[:-1] in values[dim]:
+    if part:
+        if dim not in values.dims or part[:-1] not in values[dim]:
+            return None
         values = values.sel({dim: part[:-1]}, drop=True)
     return values if is_number(values) else None
 
