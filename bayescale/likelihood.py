@@ -292,8 +292,9 @@ def normal_variance_function(inputs: tuple[str, ...]) -> Likelihood:
     )
 
 
-# Neighbours among checkpoints err alike, hardly ever the other way: two thirds on average.
-RHO = Prior(pm.Beta, alpha=2.0, beta=1.0)
+# Neighbours among checkpoints err alike, hardly ever the other way; none and all alike are out, since
+# what a whole curve has in common is its offset.
+RHO = Prior(pm.Beta, alpha=2.0, beta=2.0)
 
 
 @cache
