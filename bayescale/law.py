@@ -215,9 +215,8 @@ class Law:
     clusters : str, optional
         Column of the runs that err together; by default compute budgets are looked for. None for
         none.
-    distinct : tuple of str
-        Columns by which rows are told apart: of rows that agree in all of these, such as what
-        branches of one run have in common, a fit takes the first alone.
+    tilts : bool
+        Whether such clusters have a tilt besides their offset, where there are several inputs.
     stage : Law, optional
         The law of one of the inputs, its response, which is then fitted in the same model. Its
         coefficients may be arguments of `coefficients`.
@@ -259,7 +258,7 @@ class Law:
     pool: Mapping[str, str] = field(default_factory=dict)
     between: Mapping[str, Prior] = field(default_factory=dict)
     clusters: str | None = FOUND
-    distinct: tuple[str, ...] = ()
+    tilts: bool = True
     stage: "Law | None" = None
     noisy: tuple[str, ...] = ()
     claims: tuple[Claim, ...] = ()
