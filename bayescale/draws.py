@@ -205,13 +205,19 @@ def _columns(made: Structure, points: pd.DataFrame, dim: str) -> dict[str, xr.Da
     return {name: xr.DataArray(points[name].to_numpy(), dims=dim) for name in made.law.inputs}
 
 
+def by_group(made: Structure, posterior: xr.Dataset) -> xr.Dataset:
+    """The law's coefficients of each group, where there are groups."""
+    names = {name: made.grouped(name) for name in made.law.coefficient_names}
+    return xr.Dataset(
+        {name: posterior[each if each in posterior else name] for name, each in names.items()}
+    )
+
+
 def _at_points(
     made: Structure, posterior: xr.Dataset, points: pd.DataFrame, dim: str
 ) -> dict[str, Any]:
     """Coefficients at each point: those of its group."""
-    names = {name: made.grouped(name) for name in made.law.coefficient_names}
-    chosen = posterior[[each if each in posterior else name for name, each in names.items()]]
-    chosen = chosen.rename({each: name for name, each in names.items() if each in chosen})
+    chosen = by_group(made, posterior)
     if made.by is not None and made.by in chosen.dims:
         group = xr.DataArray(group_index(made, points), dims=dim)
         chosen = chosen.isel({made.by: group}).drop_vars(made.by)

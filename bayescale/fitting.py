@@ -331,6 +331,8 @@ def fit(
     by = grouping_of(law, by)
     together = clusters_of(law, table, clusters, by)
     chosen = likelihood or default_likelihood(law, table, clustered=together is not None)
+    table, branched = _once(chosen(law.inputs), law, table)
+    doubts.extend(branched)
     if likelihood is None and chosen in (student_t, normal):
         doubts.append(
             f"few runs ({len(table)}): they are taken to scatter alike everywhere, since a "
@@ -341,14 +343,14 @@ def fit(
     )
     drawn = sample_carefully(_sampler(sampler), made, table, settings)
     fitted = Fit(made, assemble(made, table, drawn, settings))
-    if by is None:
+    if by is None or made.own_groups:
         fitted = _left_out(fitted, _sampler(sampler), settings)
     return _finish(fitted, doubts, perf_counter() - begun, drawn.seconds)
 
 
 def _read(law: Law, source: pd.DataFrame | str | PathLike[str]) -> tuple[pd.DataFrame, list[str]]:
     """Runs as the law wants them, and what is doubtful about them."""
-    table, repeated = _distinct(law, runs_for(law, source))
+    table = runs_for(law, source)
     # A simplex has one number less to find than it has parts.
     parameters = sum(max(len(prior.parts) - 1, 1) for prior in law.priors.values())
     doubts = check_runs(
@@ -359,20 +361,20 @@ def _read(law: Law, source: pd.DataFrame | str | PathLike[str]) -> tuple[pd.Data
         law=law.name,
         sized=law.size is None,
     )
-    return table, [*repeated, *doubts]
+    return table, list(doubts)
 
 
-def _distinct(law: Law, table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Rows that differ in what tells them apart, and what is to be said of the others."""
-    if not law.distinct or not set(law.distinct) <= set(table):
+def _once(likelihood: Likelihood, law: Law, table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Runs with what branches of one curve share taken once, and what is to be said of it."""
+    if likelihood.series is None:
         return table, []
-    kept = table.drop_duplicates(list(law.distinct), ignore_index=True)
-    if len(kept) == len(table):
-        return kept, []
-    return kept, [
-        f"{len(table) - len(kept)} of {len(table)} rows repeat another in "
-        f"{', '.join(law.distinct)}, as branches of one run do, and were left out: counted twice "
-        "they would narrow the intervals. Nothing has to be done."
+    copies = likelihood.series.copies(table, (*law.inputs, law.response))
+    if not copies.any():
+        return table, []
+    return table[~copies].reset_index(drop=True), [
+        f"{copies.sum()} of {len(table)} rows are those of another {likelihood.series.by}, of "
+        "which theirs is a branch, and were left out: counted twice they would narrow the "
+        "intervals. Nothing has to be done."
     ]
 
 

@@ -209,12 +209,14 @@ class Law:
         Column that groups the runs of this law, whatever the table.
     pool : mapping of str to str, optional
         How free parameters behave across groups; partial where nothing is said.
+    between : mapping of str to Prior, optional
+        Of the standard deviation between groups of a partial parameter, on the scale on which it is
+        sampled; `bayescale.model.BETWEEN` where nothing is said.
     clusters : str, optional
         Column of the runs that err together; by default compute budgets are looked for. None for
         none.
-    distinct : tuple of str
-        Columns by which rows are told apart: of rows that agree in all of these, such as what
-        branches of one run have in common, a fit takes the first alone.
+    tilts : bool
+        Whether such clusters have a tilt besides their offset, where there are several inputs.
     stage : Law, optional
         The law of one of the inputs, its response, which is then fitted in the same model. Its
         coefficients may be arguments of `coefficients`.
@@ -254,8 +256,9 @@ class Law:
     likelihoods: "tuple[LikelihoodFactory, ...]" = ()
     by: str | None = None
     pool: Mapping[str, str] = field(default_factory=dict)
+    between: Mapping[str, Prior] = field(default_factory=dict)
     clusters: str | None = FOUND
-    distinct: tuple[str, ...] = ()
+    tilts: bool = True
     stage: "Law | None" = None
     noisy: tuple[str, ...] = ()
     claims: tuple[Claim, ...] = ()
@@ -276,6 +279,7 @@ class Law:
             _within(self, "size takes", arguments(self.size), inputs)
         _within(self, "scales names", self.scales, {*inputs, self.response})
         _within(self, "pool names", self.pool, set(self.priors))
+        _within(self, "between names", self.between, set(self.priors))
         _within(self, "noisy names", self.noisy, inputs)
         if self.stage is not None:
             _within(self, "the response of its stage is", [self.stage.response], inputs)

@@ -347,8 +347,9 @@ def with_errors(name: str, sigma: Prior) -> LikelihoodFactory:
     return factory
 
 
-# Neighbours among checkpoints err alike, hardly ever the other way: two thirds on average.
-RHO = Prior(pm.Beta, alpha=2.0, beta=1.0)
+# Neighbours among checkpoints err alike, hardly ever the other way; none and all alike are out, since
+# what a whole curve has in common is its offset.
+RHO = Prior(pm.Beta, alpha=2.0, beta=2.0)
 
 
 @cache

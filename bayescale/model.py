@@ -76,7 +76,10 @@ def _own_data(made: Structure, runs: pd.DataFrame) -> dict[str, np.ndarray]:
         data |= {f"prior_{name}_{key}": number for key, number in prior.parameters.items()}
     if made.by is not None:
         data[GROUP_INDEX] = group_index(made, runs)
-        data["prior_between_sigma"] = BETWEEN.parameters["sigma"]
+        for name, kind in made.pool:
+            if kind is Pool.PARTIAL:
+                numbers = law.between.get(name, BETWEEN).parameters.items()
+                data |= {f"prior_{name}_sd_{key}": number for key, number in numbers}
     if made.clusters is not None:
         data[INDEX] = made.clusters.index(runs)
         place = tilt_of(made, runs)
@@ -215,7 +218,9 @@ def _partial(
     made: Structure, name: str, prior: Prior, numbers: dict[str, Any], parts: tuple[str, ...]
 ) -> Any:
     common = prior.distribution(f"{name}_common", **numbers, dims=parts or None)
-    between = BETWEEN.distribution(f"{name}_sd", sigma=pm.modelcontext(None)["prior_between_sigma"])
+    scatter = made.law.between.get(name, BETWEEN)
+    said = {key: pm.modelcontext(None)[f"prior_{name}_sd_{key}"] for key in scatter.parameters}
+    between = scatter.distribution(f"{name}_sd", **said)
     transform = pm.modelcontext(None).rvs_to_transforms[common]
     # A simplex has one coordinate less on the sampling scale than it has parts.
     free = len(prior.parts) - (transform is not None and transform.ndim_supp > 0)

@@ -9,7 +9,7 @@ with z how far the row before lies off in its own sigma. The first row of a curv
 ``Normal(mu, sigma)``, and so does any row of a curve that nothing is known of.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +70,26 @@ class Series:
         previous[ordered[follows]] = ordered[:-1][follows[1:]]
         gap[ordered[follows]] = step[follows] / np.median(step[follows])
         return {PREVIOUS: previous, GAP: gap}
+
+    def copies(self, runs: pd.DataFrame, columns: Iterable[str]) -> Array:
+        """Which rows a branch has from another curve, that is in the table before it.
+
+        Parameters
+        ----------
+        runs : DataFrame
+            With the columns that tell what was measured where.
+        columns : iterable of str
+            In which copies agree, besides `order`.
+
+        Returns
+        -------
+        (row,) array of bool
+            Not the last row before a branch leaves: it says where the branch begins.
+        """
+        repeated = runs.duplicated([self.order, *columns]).to_numpy()
+        ordered = runs.assign(copy=repeated).sort_values(self.order, kind="stable")
+        stays = ordered.groupby(self.by)["copy"].shift(-1, fill_value=True)
+        return repeated & stays.sort_index().to_numpy()
 
 
 Taken = Callable[[Any, Any], Any]

@@ -32,7 +32,7 @@ def main() -> None:
         runs = swept(table)
         for law in given.laws:
             if (table, law) not in rows:
-                rows[table, law] = _fitted(law, runs)
+                rows[table, law] = _fitted(law, runs, given.draws)
                 with given.out.open("a") as out:
                     out.write(json.dumps({"table": table, "law": law, **rows[table, law]}) + "\n")
     print(machine(), f"; seed {SEED}")
@@ -44,6 +44,7 @@ def _arguments() -> argparse.Namespace:
     published = list(dict.fromkeys(claim.table for claim in bs.models.ISOFLOP.claims))
     parser.add_argument("--tables", nargs="+", default=published)
     parser.add_argument("--laws", nargs="+", default=list(LAWS))
+    parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--out", type=Path, required=True)
     return parser.parse_args()
 
@@ -59,8 +60,8 @@ def _rows_in(path: Path) -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["table"], row["law"]): row for row in map(json.loads, lines)}
 
 
-def _fitted(law: str, runs: pd.DataFrame) -> dict[str, Any]:
-    fit = bs.fit(bs.models.law_named(law), runs, random_seed=SEED)
+def _fitted(law: str, runs: pd.DataFrame, draws: int) -> dict[str, Any]:
+    fit = bs.fit(bs.models.law_named(law), runs, random_seed=SEED, draws=draws)
     largest = float(fit.runs["flops"].max())
     best = np.log(fit.optimum(largest, extrapolate=False)["N_opt"])
     tau = fit.posterior.get("centre_sd")

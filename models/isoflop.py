@@ -14,9 +14,9 @@ This is approach 2 of Hoffmann et al. with both of its stages in one model. Runs
 (``isoflop``, runs within 10% of compute) have a parabola of their own, whose bottom, depth and
 curvature scatter about the common law. What is sampled is, at the middle of the runs, the least
 loss (``level``, in units of their geometric mean), its split (``share``: irreducible, reducible),
-the share by which it falls with e times the compute (``slope``, :math:`g` times the reducible
-share), the curvature (``curve``, :math:`h` times it), the optimal parameters (``centre``, in units
-of their geometric mean), and :math:`a`. ``centre_sd`` is by how much, in
+the share by which it falls with e times the compute (``slope``, nearly :math:`g` times the
+reducible share), the curvature (``curve``, :math:`h` times that share), the optimal parameters
+(``centre``, in units of their geometric mean), and :math:`a`. ``centre_sd`` is by how much, in
 logarithms, the optimum of one budget misses the power law; ``level_sd`` and ``curve_sd`` say the
 same of its loss and its curvature. A budget whose optimum lies beyond its runs says little of its
 own, and borrows from the others.
@@ -89,7 +89,7 @@ def frontier(
     """The least loss of a budget and the parameters that have it, from their middles."""
     least = level * units.pivot["loss"]
     irreducible, reducible = share
-    g = slope / reducible
+    g = slope / (slope + reducible)  # below 1, which no loss comes near
     return {
         "E": least * irreducible,
         "F": least * reducible * units.pivot["flops"] ** g,
@@ -169,6 +169,15 @@ PRIORS = {
     # Any share of growing compute may go to params: 95% within 0.15 to 0.85.
     "a": Prior(pm.Beta, alpha=3.0, beta=3.0),
 }
+# Between budgets, in logarithms. None reaches to zero, where sampling would stick. 95% each:
+BETWEEN = {
+    # What laws of loss miss of whole budgets, as in the clusters of other laws: 0.0004 to 0.01.
+    "level": Prior(pm.LogNormal, mu=np.log(0.002), sigma=0.8),
+    # A factor of 1.02 to 1.5.
+    "curve": Prior(pm.LogNormal, mu=np.log(0.1), sigma=0.8),
+    # A factor of 1.01 to 1.4.
+    "centre": Prior(pm.LogNormal, mu=np.log(0.07), sigma=0.8),
+}
 # Steepness of models too small over that of models too large: 95% within 0.38 to 2.7.
 SKEW = Prior(pm.LogNormal, mu=0.0, sigma=0.5)
 
@@ -191,6 +200,7 @@ def _law(
         columns={"isoflop": budgets},
         by="isoflop",
         pool=dict.fromkeys(set(priors) - {"level", "centre", "curve"}, "shared"),
+        between=BETWEEN,
         clusters=None,  # a budget has its own level and optimum here
         coefficients=coefficients,
         optimal_params=optimal_params,
