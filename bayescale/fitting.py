@@ -352,7 +352,12 @@ def _read(law: Law, source: pd.DataFrame | str | PathLike[str]) -> tuple[pd.Data
     # A simplex has one number less to find than it has parts.
     parameters = sum(max(len(prior.parts) - 1, 1) for prior in law.priors.values())
     doubts = check_runs(
-        table, inputs=law.inputs, response=law.response, parameters=parameters, law=law.name
+        table,
+        inputs=law.inputs,
+        response=law.response,
+        parameters=parameters,
+        law=law.name,
+        scales=law.scales,
     )
     return table, list(doubts)
 

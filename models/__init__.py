@@ -7,8 +7,14 @@ from difflib import get_close_matches
 
 from bayescale.errors import LawError
 from bayescale.law import Law
+from bayescale.models.accuracy import (
+    ACCURACY_FROM_LOSS,
+    SIGMOID_ABOVE_CHANCE,
+    SIGMOID_ACCURACY,
+)
 from bayescale.models.chinchilla import CHINCHILLA
 from bayescale.models.coupled import COUPLED
+from bayescale.models.error_from_loss import ERROR_FROM_LOSS
 from bayescale.models.kaplan import KAPLAN_FLOOR, KAPLAN_ND
 from bayescale.models.power_law import (
     HENIGHAN_LOSS_C,
@@ -34,6 +40,10 @@ LAWS: dict[str, Law] = {
         KAPLAN_C,
         HENIGHAN_LOSS_N,
         HENIGHAN_LOSS_C,
+        SIGMOID_ACCURACY,
+        SIGMOID_ABOVE_CHANCE,
+        ACCURACY_FROM_LOSS,
+        ERROR_FROM_LOSS,
     )
 }
 """Every law by its name, in the order of the documentation; the first is the default."""
