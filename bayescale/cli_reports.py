@@ -68,8 +68,8 @@ def report(
     if Path(source).suffix in SAVED:
         fitted, table = _loaded(source, law), ""
     else:
-        settings = {"by": by, "draws": draws, "chains": chains, "random_seed": seed}
-        fitted, table = _fitted(source, chosen, columns, where, **settings), source
+        settings = {"draws": draws, "chains": chains, "random_seed": seed}
+        fitted, table = _fitted(source, chosen, columns, where, by, **settings), source
     made = report_of(fitted, flops=flops, table=table, command=_command())
     made.save(out, form=form, figures=figures)
     print(out)
@@ -97,6 +97,7 @@ def _fitted(
     law: "Law",
     columns: list[str] | None,
     where: list[str] | None = None,
+    by: str | None = None,
     *,
     chains: int,
     **settings: Any,
@@ -105,7 +106,7 @@ def _fitted(
 
     runs = table_of(table, columns_named(columns or []), law, where)
     with showing(chains) as progress:
-        return fitting.fit(law, runs, chains=chains, progress=progress, **settings)
+        return fitting.fit(law, runs, by=by, chains=chains, progress=progress, **settings)
 
 
 def audit(

@@ -57,8 +57,9 @@ def predictions(fit: Fit) -> list[Prediction]:
     points = pd.DataFrame({name: [at for _, at, _ in asked]})
     if by is not None:
         points[by] = [group for group, _ in asked]
-    found = fit.predict(points)
-    said, beyond = found[["mean", "new_run"]], found["decades_beyond_runs"].to_numpy()
+    predicted = fit.predict(points)
+    said = predicted[["mean", "new_run"]]
+    beyond = predicted["decades_beyond_runs"].to_numpy()
     medians = said.median(SAMPLE_DIMS)
     tables = {what: fit.summary(said[[what]]) for what in said}
     return [
