@@ -360,6 +360,7 @@ def _read(law: Law, source: pd.DataFrame | str | PathLike[str]) -> tuple[pd.Data
         parameters=parameters,
         law=law.name,
         sized=law.size is None,
+        scales=law.scales,
     )
     return table, list(doubts)
 

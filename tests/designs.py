@@ -37,7 +37,7 @@ def design(law: Law, each: int = 8) -> pd.DataFrame:
     grids = np.meshgrid(*axes)
     table = pd.DataFrame({name: g.ravel() for name, g in zip(law.inputs, grids, strict=True)})
     for name, follows in law.columns.items():
-        if name not in table:
+        if name not in (*table, law.response):
             table[name] = follows(table)
     return table
 

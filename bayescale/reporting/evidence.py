@@ -103,8 +103,7 @@ def _checks(fit: Fit) -> Iterator[Picture]:
         "residuals",
         f"How far each run lies off the law, against {against}. Bars: where 90% of new runs would "
         "lie; runs outside stand out.",
-        f"Residuals of the runs in percent against {against}, with a bar for each run's expected "
-        "scatter.",
+        f"Residuals of the runs against {against}, with a bar for each run's expected scatter.",
         on_axes(partial(_draw_residuals, fit), SIZE),
     )
     yield Picture(
