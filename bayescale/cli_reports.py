@@ -16,9 +16,12 @@ from bayescale.shell import (
     Chains,
     Columns,
     Draws,
+    Given,
     Json,
     Seed,
+    check_optimum,
     columns_named,
+    given_as,
     showing,
     status_of,
     table_of,
@@ -46,6 +49,7 @@ def report(
     law: Annotated[str | None, typer.Option(help="Which law; coupled by default.")] = None,
     columns: Columns = None,
     flops: Budgets = None,
+    at: Given = None,
     draws: Draws = 1000,
     chains: Chains = 4,
     seed: Seed = 0,
@@ -60,14 +64,16 @@ def report(
     from bayescale.reporting import report as report_of
     from bayescale.reporting.writing import check_target
 
-    chosen = law_named(law or "coupled")
+    chosen, given = law_named(law or "coupled"), given_as(at)
     check_target(out, form)
     if Path(source).suffix in SAVED:
         fitted, table = _loaded(source, law), ""
     else:
+        if given or (flops and chosen.allocates):
+            check_optimum(chosen, flops, given)
         settings = {"draws": draws, "chains": chains, "random_seed": seed}
         fitted, table = _fitted(source, chosen, columns, **settings), source
-    made = report_of(fitted, flops=flops, table=table, command=_command())
+    made = report_of(fitted, flops=flops, at=given, table=table, command=_command())
     made.save(out, form=form, figures=figures)
     print(out)
     return status_of(fitted)

@@ -9,6 +9,7 @@ from bayescale.errors import LawError
 from bayescale.law import Law
 from bayescale.models.chinchilla import CHINCHILLA
 from bayescale.models.coupled import COUPLED
+from bayescale.models.data_constrained import DATA_CONSTRAINED
 from bayescale.models.kaplan import KAPLAN_FLOOR, KAPLAN_ND
 from bayescale.models.power_law import (
     HENIGHAN_LOSS_C,
@@ -27,6 +28,7 @@ LAWS: dict[str, Law] = {
         CHINCHILLA,
         KAPLAN_ND,
         KAPLAN_FLOOR,
+        DATA_CONSTRAINED,
         POWER_LAW_CONSTANT,
         POWER_LAW,
         KAPLAN_N,
