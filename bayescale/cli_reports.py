@@ -16,10 +16,13 @@ from bayescale.shell import (
     Chains,
     Columns,
     Draws,
+    Given,
     Json,
     Seed,
     Where,
+    check_optimum,
     columns_named,
+    given_as,
     showing,
     status_of,
     table_of,
@@ -49,6 +52,7 @@ def report(
     where: Where = None,
     by: Annotated[str | None, typer.Option(help="Column that groups the runs.")] = None,
     flops: Budgets = None,
+    at: Given = None,
     draws: Draws = 1000,
     chains: Chains = 4,
     seed: Seed = 0,
@@ -63,14 +67,16 @@ def report(
     from bayescale.reporting import report as report_of
     from bayescale.reporting.writing import check_target
 
-    chosen = law_named(law or "coupled")
+    chosen, given = law_named(law or "coupled"), given_as(at)
     check_target(out, form)
     if Path(source).suffix in SAVED:
         fitted, table = _loaded(source, law), ""
     else:
+        if given or (flops and chosen.allocates):
+            check_optimum(chosen, flops, given)
         settings = {"draws": draws, "chains": chains, "random_seed": seed}
         fitted, table = _fitted(source, chosen, columns, where, by, **settings), source
-    made = report_of(fitted, flops=flops, table=table, command=_command())
+    made = report_of(fitted, flops=flops, at=given, table=table, command=_command())
     made.save(out, form=form, figures=figures)
     print(out)
     return status_of(fitted)

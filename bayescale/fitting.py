@@ -200,9 +200,11 @@ class Fit:
             self, points, random_seed=random_seed, cost=cost, extrapolate=extrapolate
         )
 
-    def optimum(self, flops: Any, *, cost: Cost = SIX_ND, extrapolate: bool = True) -> xr.Dataset:
+    def optimum(
+        self, flops: Any, *, cost: Cost = SIX_ND, extrapolate: bool = True, **given: Any
+    ) -> xr.Dataset:
         """Best split of compute budgets; see `bayescale.allocation.optimum`."""
-        return allocation.optimum(self, flops, cost=cost, extrapolate=extrapolate)
+        return allocation.optimum(self, flops, cost=cost, extrapolate=extrapolate, **given)
 
     def roll_forward(self, **options: Any) -> "Fit":
         """The fit with its extrapolation updated by its own runs; `bayescale.rolling`."""

@@ -39,6 +39,29 @@ Budgets = Annotated[
     list[float] | None, typer.Option("--flops", help="Compute budget in FLOP; may be repeated.")
 ]
 
+Given = Annotated[
+    list[str] | None,
+    typer.Option("--at", help="A further input of the law: unique_tokens=25e9. May be repeated."),
+]
+
+
+def given_as(pairs: list[str] | None) -> dict[str, Any]:
+    """Further inputs of a law as ``--at NAME=NUMBER`` gives them."""
+    given: dict[str, Any] = {}
+    for pair in pairs or ():
+        name, _, text = pair.partition("=")
+        try:
+            value = float(text)
+        except ValueError:
+            name = ""
+        if not name or name in given:
+            raise DataError(
+                f"--at got {pair!r}{' again' * (name in given)}; expected NAME=NUMBER once an "
+                "input, for example unique_tokens=25e9. Write it with one equals sign and digits."
+            )
+        given[name] = value
+    return given
+
 
 def columns_named(pairs: list[str]) -> dict[str, str]:
     """Columns as ``--column OURS=THEIRS`` names them."""
@@ -96,6 +119,13 @@ def _kept(rows: "pd.DataFrame", pair: str) -> "pd.DataFrame":
 def _written(cell: Any) -> str:
     """A cell as a person writes it: 20 for 20.0."""
     return f"{cell:g}" if isinstance(cell, float) else str(cell)
+
+
+def check_optimum(law: "Law", flops: list[float] | None, given: dict[str, float]) -> None:
+    """Refuse budgets or further inputs at which the law can have no optimum."""
+    from bayescale.allocation import checked_budgets
+
+    checked_budgets(law, flops or [1.0], given)
 
 
 @contextmanager

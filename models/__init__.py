@@ -15,6 +15,7 @@ from bayescale.models.accuracy import (
 from bayescale.models.broken_power_law import BNSL_1, BNSL_2
 from bayescale.models.chinchilla import CHINCHILLA
 from bayescale.models.coupled import COUPLED
+from bayescale.models.data_constrained import DATA_CONSTRAINED
 from bayescale.models.error_from_loss import ERROR_FROM_LOSS
 from bayescale.models.frontier import FRONTIER
 from bayescale.models.isoflop import ISOFLOP, ISOFLOP_SKEWED
@@ -41,6 +42,7 @@ LAWS: dict[str, Law] = {
         FRONTIER,
         KAPLAN_ND,
         KAPLAN_FLOOR,
+        DATA_CONSTRAINED,
         POWER_LAW_CONSTANT,
         POWER_LAW,
         KAPLAN_N,

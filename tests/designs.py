@@ -42,6 +42,11 @@ def design(law: Law, each: int = 8) -> pd.DataFrame:
     return table
 
 
+def given(law: Law) -> dict[str, float]:
+    """Further inputs that an optimum is asked for at: as large as the law knows them."""
+    return {name: law.domain[name][1] for name in law.further}
+
+
 def _axis(law: Law, name: str, each: int) -> np.ndarray:
     ends = law.domain.get(name) or RANGES[name]
     space = np.geomspace if law.scale_of(name).logged else np.linspace
