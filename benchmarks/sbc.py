@@ -1,13 +1,9 @@
 """Whether posteriors are calibrated: truths drawn, runs simulated, fitted, and truths ranked.
 
 uv run python benchmarks/sbc.py [--law NAME ...] [--design table 30] [--wrong] [--out ROWS.jsonl]
-<<<<<<< HEAD
-    [--table NAME --column x=COLUMN ...]
-=======
 
 A law of other columns than the Chinchilla runs have stands at the first table whose card names it,
 or at ``--table NAME --where COLUMN=VALUE``.
->>>>>>> origin/main
 """
 
 import argparse
@@ -39,16 +35,11 @@ AS_MODELLED = "as_modelled"
 def main() -> None:
     """Calibrate every law asked for at every design, and print what holds and what does not."""
     given = _arguments()
-<<<<<<< HEAD
-    name, runs = (given.table, _runs(given)) if given.table else benchmark_runs()
-    print(machine(), f"; design {name}, truths from the {given.truth}, seed {given.seed}")
-=======
     print(machine(), f"; truths from the {given.truth}, seed {given.seed}")
->>>>>>> origin/main
     for law in map(bs.models.law_named, given.law):
         name, runs = _runs(law, given)
         for size in given.design:
-            design = _design(law, runs, size) if given.table is None else _spread(runs, size)
+            design = _design(law, runs, size)
             # Parameters that laws have in common would otherwise have the same truths in all.
             seed = crc32(f"{law.name} {size} {given.seed}".encode())
             print(f"\n## {law.name}, {len(design)} runs of {name}, seed {seed}")
@@ -65,12 +56,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--law", nargs="+", default=list(bs.models.LAWS))
     parser.add_argument("--table", help="whose runs give the places")
+    parser.add_argument("--column", nargs="*", default=[], help="NAME=COLUMN: what a column is")
     parser.add_argument("--where", nargs="*", default=[], help="COLUMN=VALUE of the rows to take")
     parser.add_argument("--design", nargs="+", default=["table", str(SMALL)])
-    parser.add_argument("--table", help="whose places are taken instead")
-    parser.add_argument(
-        "--column", nargs="+", default=[], help="what a column of it is: x=examples"
-    )
     parser.add_argument("--simulations", type=int, default=300)
     parser.add_argument("--fitted", choices=FITTED, default="default")
     parser.add_argument("--truth", choices=("prior", "posterior"), default="prior")
@@ -81,13 +69,6 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-<<<<<<< HEAD
-def _runs(given: argparse.Namespace) -> pd.DataFrame:
-    """The table asked for, with its columns under the names that the law has for them."""
-    names = dict(each.split("=", 1) for each in given.column)
-    runs: pd.DataFrame = bs.datasets.load(given.table)
-    return runs.assign(**{name: runs[column] for name, column in names.items()})
-=======
 def _runs(law: Law, given: argparse.Namespace) -> tuple[str, pd.DataFrame]:
     """Table to take places from, and its runs as the law wants them."""
     simple = law.response in ("loss", "y") and set(law.inputs) <= {"params", "tokens", "flops", "x"}
@@ -98,12 +79,12 @@ def _runs(law: Law, given: argparse.Namespace) -> tuple[str, pd.DataFrame]:
         return name, runs.assign(**{law.response: runs["loss"]})
     named = (each for each in bs.datasets.catalogue()["name"] if law.name in _laws(each))
     table = given.table or next(named)
-    return table, table_of(table, {}, law, given.where)
+    columns = dict(each.split("=", 1) for each in given.column)
+    return table, table_of(table, columns, law, given.where)
 
 
 def _laws(table: str) -> tuple[str, ...]:
     return bs.datasets.card(table).laws
->>>>>>> origin/main
 
 
 def _design(law: Law, runs: pd.DataFrame, size: str) -> pd.DataFrame:
@@ -111,18 +92,8 @@ def _design(law: Law, runs: pd.DataFrame, size: str) -> pd.DataFrame:
 
     A law of one input stands at the values that the table has of it; of an `x`, at its flops.
     """
-<<<<<<< HEAD
-    flops = 6.0 * runs["params"] * runs["tokens"]
-    table = runs.assign(flops=runs.get("flops", flops), x=flops, **{law.response: runs["loss"]})
-    return _spread(table.sort_values("flops", ignore_index=True), size)
-
-
-def _spread(table: pd.DataFrame, size: str) -> pd.DataFrame:
-    """All rows, or as many as are asked for, evenly from the first to the last."""
-=======
     order = "flops" if "flops" in runs else law.inputs[0]
     table = runs.sort_values(order, ignore_index=True)
->>>>>>> origin/main
     if size == "table":
         return table
     kept = [round(k * (len(table) - 1) / (int(size) - 1)) for k in range(int(size))]
