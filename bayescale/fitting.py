@@ -98,8 +98,9 @@ class Fit:
 
     @property
     def log_likelihood(self) -> xr.DataArray:
-        """Log likelihood of each run at each draw, (chain, draw, run)."""
-        return self.tree["log_likelihood"].to_dataset()[observed_name(self.structure)]
+        """Log likelihood of each run at each draw, (chain, draw, run); with that of a stage."""
+        each = self.tree["log_likelihood"].to_dataset()
+        return prediction.of_runs(each).rename(observed_name(self.structure))
 
     @cached_property
     def case_likelihood(self) -> xr.DataArray:
