@@ -292,19 +292,21 @@ def normal_variance_function(inputs: tuple[str, ...]) -> Likelihood:
     )
 
 
-# Neighbours among checkpoints err alike, hardly ever the other way; none and all alike are out, since
+# Neighbours among checkpoints err alike, hardly ever the other way; not wholly alike either, since
 # what a whole curve has in common is its offset.
 RHO = Prior(pm.Beta, alpha=2.0, beta=2.0)
 
 
 @cache
-def autoregressive(by: str, order: str) -> LikelihoodFactory:
+def autoregressive(by: str, order: str, apart: float = 0.0) -> LikelihoodFactory:
     """Normal about the log of the law, each row of a curve lying off it about as the one before.
 
     Parameters
     ----------
     by, order : str
         Columns that tell curves apart, and along which they run (`bayescale.series`).
+    apart : float
+        How far apart, in `order`, rows are that are fitted. 0 takes all.
 
     Returns
     -------
@@ -324,7 +326,7 @@ def autoregressive(by: str, order: str) -> LikelihoodFactory:
                 "sigma": sigma,
                 "rho": rho,
             },
-            series=Series(by, order),
+            series=Series(by, order, apart),
         )
 
     return likelihood
