@@ -27,6 +27,7 @@ def check_runs(
     parameters: int,
     law: str,
     cost: Cost = SIX_ND,
+    sized: bool = True,
 ) -> tuple[str, ...]:
     """Return what looks odd about runs that `read_runs` let through, before a law is fitted.
 
@@ -42,6 +43,8 @@ def check_runs(
         Its name, for the messages.
     cost : Cost
         What the flops are held against.
+    sized : bool
+        Whether the inputs are sizes, which should vary by a factor; losses as inputs need not.
 
     Returns
     -------
@@ -67,7 +70,7 @@ def check_runs(
         _remark_level(runs, response),
         _remark_bits(runs, positive, response),
         _remark_ray(runs, inputs),
-        _remark_range(runs, positive),
+        _remark_range(runs, positive) if sized else "",
     )
     return tuple(remark for remark in remarks if remark)
 

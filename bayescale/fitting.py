@@ -343,7 +343,7 @@ def fit(
     )
     drawn = sample_carefully(_sampler(sampler), made, table, settings)
     fitted = Fit(made, assemble(made, table, drawn, settings))
-    if by is None:
+    if by is None or made.own_groups:
         fitted = _left_out(fitted, _sampler(sampler), settings)
     return _finish(fitted, doubts, perf_counter() - begun, drawn.seconds)
 
@@ -354,7 +354,12 @@ def _read(law: Law, source: pd.DataFrame | str | PathLike[str]) -> tuple[pd.Data
     # A simplex has one number less to find than it has parts.
     parameters = sum(max(len(prior.parts) - 1, 1) for prior in law.priors.values())
     doubts = check_runs(
-        table, inputs=law.inputs, response=law.response, parameters=parameters, law=law.name
+        table,
+        inputs=law.inputs,
+        response=law.response,
+        parameters=parameters,
+        law=law.name,
+        sized=law.size is None,
     )
     return table, list(doubts)
 

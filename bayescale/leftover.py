@@ -9,7 +9,7 @@ from scipy import special, stats
 from bayescale.checks import AGREES, CHANCE, DISAGREES, CheckResult, has_all, rounded, untested
 from bayescale.claims import Claim
 from bayescale.clusterwise import log_cluster_density
-from bayescale.draws import SAMPLE_DIMS, expected_response, quantities, scattered
+from bayescale.draws import SAMPLE_DIMS, expected_response, quantities, scattered, stacked
 from bayescale.flops import Array
 from bayescale.prediction import drawn_at_runs, log_likelihood
 from bayescale.simulators import truths_like
@@ -77,7 +77,7 @@ def precision(fit: "Fit") -> Array:
 def mean_residuals(claim: Claim, fit: "Fit", weights: Array) -> Array:
     """Mean log residual of the runs under the claim, then under every corner of its rounding."""
     law = fit.law
-    corners = rounded(claim, law.coefficient_names)
+    corners = rounded(claim, law, law.coefficient_names)
     columns = {name: xr.DataArray(fit.runs[name].to_numpy(), dims="run") for name in law.inputs}
     expected = law.formula(**columns, **corners)
     logs = xr.DataArray(np.log(fit.runs[law.response].to_numpy()), dims="run")
@@ -105,11 +105,9 @@ def density_difference(claim: Claim, fit: "Fit") -> tuple[float, float]:
     pays for its coefficients by WAIC.
     """
     law = fit.law
+    values = stacked(law, law.gathered(claim.values, law.coefficient_names))
     claimed = fit.posterior.assign(
-        {
-            name: xr.full_like(fit.posterior[name], claim.values[name])
-            for name in law.coefficient_names
-        }
+        {name: xr.zeros_like(fit.posterior[name]) + value for name, value in values.items()}
     )
     theirs, ours = (_waic(fit, draws) for draws in (claimed, fit.posterior))
     each = theirs - ours

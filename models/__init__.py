@@ -7,9 +7,13 @@ from difflib import get_close_matches
 
 from bayescale.errors import LawError
 from bayescale.law import Law
+from bayescale.models.broken_power_law import BNSL_1, BNSL_2
 from bayescale.models.chinchilla import CHINCHILLA
 from bayescale.models.coupled import COUPLED
+from bayescale.models.frontier import FRONTIER
+from bayescale.models.isoflop import ISOFLOP, ISOFLOP_SKEWED
 from bayescale.models.kaplan import KAPLAN_FLOOR, KAPLAN_ND
+from bayescale.models.loss_to_loss import LOSS_OFFSET, LOSS_TO_LOSS, LOSS_TO_LOSS_JOINT
 from bayescale.models.lr_annealing import LR_ANNEALING
 from bayescale.models.power_law import (
     HENIGHAN_LOSS_C,
@@ -26,6 +30,9 @@ LAWS: dict[str, Law] = {
     for law in (
         COUPLED,
         CHINCHILLA,
+        ISOFLOP,
+        ISOFLOP_SKEWED,
+        FRONTIER,
         KAPLAN_ND,
         KAPLAN_FLOOR,
         POWER_LAW_CONSTANT,
@@ -35,6 +42,11 @@ LAWS: dict[str, Law] = {
         KAPLAN_C,
         HENIGHAN_LOSS_N,
         HENIGHAN_LOSS_C,
+        BNSL_1,
+        BNSL_2,
+        LOSS_TO_LOSS,
+        LOSS_TO_LOSS_JOINT,
+        LOSS_OFFSET,
         LR_ANNEALING,
     )
 }

@@ -14,6 +14,7 @@ from bayescale.draws import SAMPLE_DIMS
 from bayescale.fitting import Fit
 from bayescale.plots.labels import is_exponent
 from bayescale.plots.palette import CATEGORIES
+from bayescale.plots.runs import on_budgets
 from bayescale.reporting.record import Picture, Section, on_axes
 
 SIZE = (6.4, 4.2)
@@ -31,10 +32,11 @@ def evidence(fit: Fit) -> Section:
 
 
 def _runs(fit: Fit) -> Iterator[Picture]:
-    groups = fit.structure.groups[:FEW_GROUPS] or (None,)
+    # A law's own groups are drawn together.
+    groups = (None,) if fit.structure.own_groups else fit.structure.groups[:FEW_GROUPS] or (None,)
     for k, group in enumerate(groups):
         number, whose = ("", "") if group is None else (f"-{k + 1}", f" of {group}")
-        if len(fit.law.inputs) == 1 or set(fit.law.inputs) == {"params", "tokens"}:
+        if len(fit.law.inputs) == 1 or on_budgets(fit):
             yield Picture(
                 f"runs{number}",
                 f"The runs{whose} and the law through them: its median, dashed beyond the runs, "
@@ -42,7 +44,7 @@ def _runs(fit: Fit) -> Iterator[Picture]:
                 f"{fit.law.response} of the runs{whose}, with the fitted law and its interval.",
                 on_axes(partial(_draw_runs, fit, group), SIZE),
             )
-        if set(fit.law.inputs) == {"params", "tokens"}:
+        if on_budgets(fit):
             yield Picture(
                 f"slices{number}",
                 f"IsoFLOP slices{whose}: runs of about the same compute with the law (dark) and a "

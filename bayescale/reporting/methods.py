@@ -85,7 +85,7 @@ def _asked(fit: Fit, origin: Origin) -> Iterator[tuple[str, str, str]]:
 def _of_law(fit: Fit) -> Iterator[tuple[str, str]]:
     yield "which form", fit.law.title
     yield "where it is from", fit.law.reference or UNKNOWN
-    yield "how many free parameters", str(len(fit.law.coefficient_names))
+    yield "how many free parameters", str(len(fit.law.numbers))
 
 
 def _of_training(origin: Origin) -> Iterator[tuple[str, str]]:
