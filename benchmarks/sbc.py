@@ -17,6 +17,7 @@ import bayescale as bs
 from bayescale.calibration import Calibration
 from bayescale.law import Law
 from bayescale.likelihood import student_t
+from bayescale.runs import runs_for
 from bayescale.simulators import SIMULATORS
 
 MASS = 0.9
@@ -65,11 +66,21 @@ def _arguments() -> argparse.Namespace:
 def _design(law: Law, runs: pd.DataFrame, size: str) -> pd.DataFrame:
     """Places of the table, or as many of them as are asked for, evenly from small to large.
 
-    A law of one input stands at the values that the table has of it; of an `x`, at its flops.
+    A law of one input stands at the values that the table has of it; of an `x`, at its flops. A law
+    of other inputs stands at the first table whose card names it.
     """
+    if not {*law.inputs} <= {"params", "tokens", "flops", "x"}:
+        cards = bs.datasets.catalogue()
+        named = cards["name"][[law.name in laws for laws in cards["laws"]]]
+        table = runs_for(law, bs.datasets.load(named.iloc[0]))
+        return _evenly(table, size)
     flops = 6.0 * runs["params"] * runs["tokens"]
     table = runs.assign(flops=runs.get("flops", flops), x=flops, **{law.response: runs["loss"]})
-    table = table.sort_values("flops", ignore_index=True)
+    return _evenly(table.sort_values("flops", ignore_index=True), size)
+
+
+def _evenly(table: pd.DataFrame, size: str) -> pd.DataFrame:
+    """All rows, or as many as are asked for, evenly."""
     if size == "table":
         return table
     kept = [round(k * (len(table) - 1) / (int(size) - 1)) for k in range(int(size))]
