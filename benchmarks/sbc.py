@@ -70,10 +70,9 @@ def _design(law: Law, runs: pd.DataFrame, size: str) -> pd.DataFrame:
     of other inputs stands at the first table whose card names it.
     """
     if not {*law.inputs} <= {"params", "tokens", "flops", "x"}:
-        cards = bs.datasets.catalogue()
-        named = cards["name"][[law.name in laws for laws in cards["laws"]]]
-        table = runs_for(law, bs.datasets.load(named.iloc[0]))
-        return _evenly(table, size)
+        names = bs.datasets.catalogue()["name"]
+        first = next(name for name in names if law.name in bs.datasets.card(name).laws)
+        return _evenly(runs_for(law, bs.datasets.load(first)), size)
     flops = 6.0 * runs["params"] * runs["tokens"]
     table = runs.assign(flops=runs.get("flops", flops), x=flops, **{law.response: runs["loss"]})
     return _evenly(table.sort_values("flops", ignore_index=True), size)
