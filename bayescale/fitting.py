@@ -200,9 +200,11 @@ class Fit:
             self, points, random_seed=random_seed, cost=cost, extrapolate=extrapolate
         )
 
-    def optimum(self, flops: Any, *, cost: Cost = SIX_ND, extrapolate: bool = True) -> xr.Dataset:
+    def optimum(
+        self, flops: Any, *, cost: Cost = SIX_ND, extrapolate: bool = True, **given: Any
+    ) -> xr.Dataset:
         """Best split of compute budgets; see `bayescale.allocation.optimum`."""
-        return allocation.optimum(self, flops, cost=cost, extrapolate=extrapolate)
+        return allocation.optimum(self, flops, cost=cost, extrapolate=extrapolate, **given)
 
     def roll_forward(self, **options: Any) -> "Fit":
         """The fit with its extrapolation updated by its own runs; `bayescale.rolling`."""
@@ -360,6 +362,7 @@ def _read(law: Law, source: pd.DataFrame | str | PathLike[str]) -> tuple[pd.Data
         parameters=parameters,
         law=law.name,
         sized=law.size is None,
+        scales=law.scales,
     )
     return table, list(doubts)
 

@@ -419,9 +419,17 @@ def default_likelihood(
 
 def likelihood_named(name: str) -> LikelihoodFactory:
     """Look up a likelihood by the name it goes by on the shell and in saved files."""
-    if name not in LIKELIHOODS:
+    known = every_likelihood()
+    if name not in known:
         raise LawError(
-            f"unknown likelihood {name!r}; expected one of {', '.join(LIKELIHOODS)}. "
+            f"unknown likelihood {name!r}; expected one of {', '.join(known)}. "
             "Choose one of these, or pass your own function to fit()."
         )
-    return LIKELIHOODS[name]
+    return known[name]
+
+
+def every_likelihood() -> dict[str, LikelihoodFactory]:
+    """Every likelihood by its name, those of shares too."""
+    from bayescale.shares import SHARES
+
+    return {**LIKELIHOODS, **SHARES}
