@@ -228,10 +228,16 @@ def _factor(label: str) -> str:
 def _outliers(fit: "Fit") -> Iterator[Finding]:
     threshold = furthest(len(fit.runs))
     for row, off in outliers(fit).items():
+        # Tails that are heavy and rows that err alike are not to be had together.
+        way_out = (
+            "; if it stays, take likelihood=bayescale.likelihood.variance_function, whose tails "
+            "are heavy"
+            if fit.likelihood.series is None
+            else ""
+        )
         sentence = (
             f"Run {_run(fit, int(str(row)))} lies {abs(off):.1f} scales "
-            f"{'above' if off > 0 else 'below'} the law. Look at the run; if it stays, take "
-            "likelihood=bayescale.likelihood.variance_function, whose tails are heavy."
+            f"{'above' if off > 0 else 'below'} the law. Look at the run{way_out}."
         )
         yield _found("outlier", f"run {row}", abs(off), threshold, sentence)
 

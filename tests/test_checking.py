@@ -189,3 +189,9 @@ def test_a_short_range_is_remarked_on() -> None:
     runs = isoflop()
     short = runs.assign(params=1e9 * (runs["params"] / 1e9) ** 0.1).drop(columns="flops")
     assert "params by a factor" in only(check(short))
+
+
+def test_an_input_may_be_zero() -> None:
+    runs = isoflop().assign(drop=lambda table: np.arange(len(table)) // 7)
+    inputs = ("params", "tokens", "drop")
+    assert check_runs(runs, inputs=inputs, response="loss", parameters=5, law="annealed") == ()
