@@ -56,7 +56,7 @@ def predictions(fit: Fit) -> list[Prediction]:
     asked = [(group, *place) for group in groups for place in _places(fit, largest)]
     points = pd.DataFrame({name: [at for _, at, _ in asked]})
     if by is not None:
-        points[by] = [group for group, _ in asked]
+        points[by] = [group for group, _, _ in asked]
     predicted = fit.predict(points)
     said = predicted[["mean", "new_run"]]
     beyond = predicted["decades_beyond_runs"].to_numpy()
