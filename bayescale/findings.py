@@ -293,6 +293,7 @@ def _priors(fit: "Fit", table: pd.DataFrame) -> Iterator[Finding]:
         most = f", {worst} most" if len(names) > 1 else ""
         sentence = (
             f"Another prior would move {listed(names, NAMED)}{most} "
-            f"(sensitivity {sensitivity:.2f}). Look at plots.plot_psense_dist, and give the priors that you believe."
+            f"(sensitivity {sensitivity:.2f}). Look at plots.plot_psense_dist, and give the "
+            "priors that you believe."
         )
         yield _found("prior", worst, sensitivity, SENSITIVE, sentence)

@@ -119,9 +119,8 @@ def _of_input(fit: Fit) -> tuple[Section, Section]:
         for each in found
         if each.place
     ]
-    others = len(told) - MOST_TOLD
-    more = [f"{others} more groups are in the table below."] if others > 1 else []
-    sentence = " ".join([*told[:MOST_TOLD], *more] if more else told)
+    others = ["The table has the other groups."] if len(told) > MOST_TOLD else []
+    sentence = " ".join([*told[:MOST_TOLD], *others])
     group = () if fit.structure.by is None else ("group",)
     table = Table(
         f"{response} to expect: median and {mass:.0%} interval",
