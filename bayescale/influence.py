@@ -86,8 +86,8 @@ def _reported(fit: "Fit") -> xr.Dataset:
 
 
 def _on_logs(draws: xr.Dataset, like: xr.Dataset) -> xr.Dataset:
-    """Logarithms of what is positive in all draws of `like`."""
-    positive = [name for name in like if bool((like[name] > 0).all())]
+    """Logarithms of what is positive in all draws, and in all of `like`."""
+    positive = [name for name in like if bool((like[name] > 0).all() & (draws[name] > 0).all())]
     return draws.assign({name: np.log(draws[name]) for name in positive})
 
 
@@ -154,11 +154,12 @@ def moved_without(
         By row, the change of the coefficient or derived quantity that moves most.
     """
     chosen = _reported(fit)
-    before, found = _on_logs(chosen, chosen), {}
+    found = {}
     for row in rows:
         runs = fit.runs.drop(index=row).reset_index(drop=True)
         free = sampler(fit.structure, runs, replace(settings, progress=False)).posterior
-        after = _on_logs(quantities(fit.structure, runs, free)[list(chosen)], chosen)
+        without = quantities(fit.structure, runs, free)[list(chosen)]
+        before, after = _on_logs(chosen, without), _on_logs(without, chosen)
         change = abs(after.mean(SAMPLE_DIMS) - before.mean(SAMPLE_DIMS))
         ratio = change / before.std(SAMPLE_DIMS, ddof=1)
         found[row] = float(ratio.to_array().max())
