@@ -284,6 +284,10 @@ def _narrow(fit: "Fit") -> Iterator[Finding]:
         yield _found("honesty", str(label), ratio, HONEST, sentence)
 
 
+NAMED = 8
+"""Quantities that one sentence names."""
+
+
 def _priors(fit: "Fit", table: pd.DataFrame) -> Iterator[Finding]:
     """What the runs identify and another prior would yet move, the most sensitive first."""
     asked = table.loc[_asked(fit, list(table.index))]
@@ -294,7 +298,8 @@ def _priors(fit: "Fit", table: pd.DataFrame) -> Iterator[Finding]:
         worst, sensitivity = names[0], float(moved["prior"].iloc[0])
         most = f", {worst} most" if len(names) > 1 else ""
         sentence = (
-            f"Another prior would move {listed(names)}{most} (sensitivity {sensitivity:.2f}). "
-            "Look at plots.plot_psense_dist, and give the priors that you believe."
+            f"Another prior would move {listed(names, NAMED)}{most} "
+            f"(sensitivity {sensitivity:.2f}). Look at plots.plot_psense_dist, and give the "
+            "priors that you believe."
         )
         yield _found("prior", worst, sensitivity, SENSITIVE, sentence)
