@@ -7,7 +7,6 @@ data held out. Errors are those of the benchmark, root mean squares of log respo
 """
 
 import argparse
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -36,10 +35,13 @@ BREAKS = (0, 1, 2)
 MASS = 0.9
 STACKED, TRUSTED = "stacked", "stacked, trusted laws"
 MARGIN = 1e-3
-"""How far the asymptotes of M2 and M4 keep from the responses, as the benchmark has it."""
+"""By how much of it the asymptotes of M2 and M4 keep from the responses."""
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Predictor = Callable[[Array], Array]
+Form = Callable[..., Array]
+Bounds = tuple[float, float]
+FREE, POSITIVE = (-np.inf, np.inf), (0.0, np.inf)
 
 
 def main() -> None:
@@ -126,92 +128,84 @@ def _error(predicted: Array, larger: pd.DataFrame) -> float:
 
 
 def estimated(known: pd.DataFrame) -> dict[str, Predictor]:
-    """Estimators M1 to M4 of the benchmark, by least squares on the logarithm of each.
+    """Estimators M1 to M4 of the benchmark, each by least squares of the log response.
 
-    The minima are those of the benchmark's objectives, searched for in our own way.
+    The benchmark takes the logarithm of what exceeds the floor in M2 and M4, and stops at a minimum
+    near its start; so those two are the same forms, and not the same numbers.
     """
     x, y = (known[name].to_numpy() for name in ("x", "y"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a step too far is taken back
-        return {"M1": _m1(x, y), "M2": _m2(x, y), "M3": _m3(x, y), "M4": _m4(x, y)}
+    unit, least, most = np.exp(np.log(x).mean()), y.min() * (1 - MARGIN), y.max() * (1 + MARGIN)
+    low, high = np.log(unit / x.max()) - 10, np.log(unit / x.min()) + 5
+    forms: dict[str, tuple[Form, list[Bounds], list[list[float]]]] = {
+        "M1": (_m1, [FREE, POSITIVE], [[0.0, 0.3]]),
+        "M2": (
+            _m2,
+            [FREE, POSITIVE, (0.0, least)],
+            [[-1.0, c, share * least] for c in (0.2, 0.8) for share in (0.2, 0.9)],
+        ),
+        "M3": (
+            _m3,
+            [FREE, POSITIVE, (low, high)],
+            [[0.0, 0.3, at] for at in np.linspace(low + 1, high - 1, 4)],
+        ),
+        "M4": (
+            _m4,
+            [FREE, POSITIVE, (0.0, least), (most, 3 * most), (0.0, 20.0)],
+            [[-1.0, c, 0.8 * least, 1.05 * most, power] for c in (0.2, 0.8) for power in (0.1, 1)],
+        ),
+    }
+    return {
+        name: _point(form, bounds, starts, x / unit, y, unit)
+        for name, (form, bounds, starts) in forms.items()
+    }
 
 
-def _line(columns: Array, labels: Array, *, positive: bool = False) -> tuple[Array, float]:
-    """Intercept and slopes of a regression, and its sum of squares."""
-    design = np.column_stack([np.ones(len(labels)), columns])
-    low = np.r_[-np.inf, np.full(design.shape[1] - 1, 0.0 if positive else -np.inf)]
-    found = optimize.lsq_linear(design, labels, bounds=(low, np.inf))
-    return found.x, float(found.cost)
+def _point(
+    form: "Form",
+    bounds: "list[Bounds]",
+    starts: list[list[float]],
+    x: Array,
+    y: Array,
+    unit: float,
+) -> Predictor:
+    """The best of the minima that the starts lead to."""
+    with np.errstate(all="ignore"):  # a step too far is taken back
+        found = [
+            optimize.least_squares(
+                lambda p: np.nan_to_num(np.log(form(x, *p) / y), nan=1e3, posinf=1e3, neginf=-1e3),
+                start,
+                bounds=tuple(np.transpose(bounds)),
+                x_scale="jac",
+            )
+            for start in starts
+        ]
+    best = min(found, key=lambda each: each.cost).x
+    return lambda at: form(at / unit, *best)
 
 
-def _m1(x: Array, y: Array) -> Predictor:
+def _m1(x: Array, level: float, c: float) -> Array:
     """A power law."""
-    (constant, slope), _ = _line(-np.log(x), np.log(y))
-    return lambda at: np.exp(constant) * at**-slope
+    return np.exp(level) * x**-c
 
 
-def _m2(x: Array, y: Array) -> Predictor:
+def _m2(x: Array, level: float, c: float, floor: float) -> Array:
     """A power law with a floor."""
-
-    def line(floor: float) -> tuple[Array, float]:
-        return _line(-np.log(x), np.log(y - floor))
-
-    floor = _lowest(lambda at: line(at)[1], np.linspace(0.0, y.min() - MARGIN, 201))
-    (constant, slope), _ = line(floor)
-    return lambda at: floor + np.exp(constant) * at**-slope
+    return floor + np.exp(level) * x**-c
 
 
-def _m3(x: Array, y: Array) -> Predictor:
-    """A power law of data that are joined by some from elsewhere, which makes a floor."""
-
-    def line(log_gamma: float) -> tuple[Array, float]:
-        return _line(np.log(1 / x + np.exp(log_gamma)), np.log(y), positive=True)
-
-    ends = np.log(1e-4 / x.max()), np.log(1e2 / x.min())
-    gamma = _lowest(lambda at: line(at)[1], np.linspace(*ends, 201))
-    (constant, slope), _ = line(gamma)
-    return lambda at: np.exp(constant) * (1 / at + np.exp(gamma)) ** slope
+def _m3(x: Array, level: float, c: float, log_gamma: float) -> Array:
+    """A power law of data joined by some from elsewhere, which makes a floor."""
+    return np.exp(level) * (1 / x + np.exp(log_gamma)) ** c
 
 
-def _m4(x: Array, y: Array) -> Predictor:
-    """A sigmoid that becomes a power law with a floor: (y - floor) / (top - y)^a = b x^-c."""
-
-    def line(ends: Array) -> tuple[Array, float]:
-        floor, top = ends
-        return _line(
-            np.column_stack([-np.log(x), np.log(top - y)]), np.log(y - floor), positive=True
-        )
-
-    least, most = y.min() - MARGIN, y.max() + MARGIN
-    found = optimize.brute(
-        lambda ends: line(ends)[1],
-        ((0.0, least), (most, most + 0.5 * (most - least))),
-        Ns=25,
-        finish=None,
-    )
-    polished = optimize.minimize(
-        lambda ends: line(ends)[1],
-        found,
-        method="Nelder-Mead",
-        bounds=((0.0, least), (most, None)),
-    )
-    floor, top = polished.x
-    (constant, c, power), _ = line(polished.x)
-
-    def expected(at: float) -> float:
-        factor = np.exp(constant) * at**-c
-        return optimize.brentq(
-            lambda y: y - floor - factor * (top - y) ** power, floor, top, xtol=1e-12
-        )
-
-    return lambda at: np.array([expected(each) for each in at])
-
-
-def _lowest(value: Callable[[float], float], grid: Array) -> float:
-    """Where a function of one number is least, between the neighbours of the best on a grid."""
-    best = int(np.argmin([value(each) for each in grid]))
-    ends = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
-    return float(optimize.minimize_scalar(value, bounds=ends, method="bounded").x)
+def _m4(x: Array, level: float, c: float, floor: float, top: float, power: float) -> Array:
+    """A sigmoid that becomes a power law with a floor: (y - floor) / (top - y)^power = b x^-c."""
+    low, high = np.full(x.shape, floor), np.full(x.shape, top)
+    for _ in range(60):
+        middle = (low + high) / 2
+        above = middle - floor > np.exp(level) * x**-c * (top - middle) ** power
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    return (low + high) / 2
 
 
 def _print(part: pd.DataFrame) -> None:
@@ -220,6 +214,8 @@ def _print(part: pd.DataFrame) -> None:
     rows = {}
     for name in laws:
         scores = pd.DataFrame([laws_[name] for laws_ in part["laws"] if name in laws_])
+        if scores.empty:
+            continue
         trusted = [said.get(name, True) for said in part["trusted"]]
         both = [scores[f"{what}{label}"] for label in ("", " without drift") for what in INSIDE]
         rows[name] = [
