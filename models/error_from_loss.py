@@ -101,7 +101,7 @@ ERROR_FROM_LOSS = Law(
         _claim("RedPajama", "gadre_rpj", 0.857, 2.21, 0.715),
         _claim("RefinedWeb", "gadre_rw", 0.865, 2.21, 0.707),
     ),
-    domain={"loss": (2.2, 6.5)},
+    domain={"loss": (2.38, 6.13)},
     reference="Gadre et al. (2024), arXiv:2403.08540",
 )
 ERROR_LADDER = replace(
