@@ -92,7 +92,7 @@ def _design(law: Law, runs: pd.DataFrame, size: str) -> pd.DataFrame:
     A law of one input stands at the values that the table has of it; of an `x`, at its flops.
     """
     order = "flops" if "flops" in runs else law.inputs[0]
-    table = runs.sort_values(order, ignore_index=True)
+    table = runs.sort_values(order, kind="stable", ignore_index=True)
     if size == "table":
         return table
     kept = [round(k * (len(table) - 1) / (int(size) - 1)) for k in range(int(size))]
