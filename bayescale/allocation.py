@@ -50,8 +50,8 @@ def optimum(
     -------
     Dataset
         ``N_opt`` (parameters), ``D_opt`` (tokens), ``tokens_per_param`` and ``L_opt`` (the law's
-        response there), each (chain, draw, budget), with the budgets in FLOP as coordinate
-        ``budget`` and ``decades_beyond_runs`` (budget) beside it.
+        response there), and what else the law says of an optimum, each (chain, draw, budget), with
+        the budgets in FLOP as coordinate ``budget`` and ``decades_beyond_runs`` (budget) beside it.
 
     Raises
     ------
@@ -77,6 +77,8 @@ def optimum(
         "tokens_per_param": tokens / params,
         "L_opt": law.scale_of(law.response).moved(loss, drift["drift"]),
     }
+    there = {**coefficients, "params": params, "tokens": tokens, "flops": budget, **given}
+    found |= {name: call(function, there) for name, function in law.at_optimum.items()}
     first = [dim for dim in ("chain", "draw") if dim in params.dims]
     answer = xr.Dataset(found).transpose(*first, ..., "budget")
     return answer.assign_coords(decades_beyond_runs=beyond).assign_attrs(
@@ -165,8 +167,7 @@ def _check_given(law: Law, given: Mapping[str, Any]) -> None:
         raise DataError(
             f"the optimum of law {law.name!r} was asked for at a budget and "
             f"{dict(given) or 'nothing else'}; expected the budget and "
-            f"{', '.join(law.further) or 'nothing else'}. Write, for example, "
-            f"optimum(1e24{''.join(f', {name}=...' for name in law.further)})."
+            f"{', '.join(law.further) or 'nothing else'}. {_how_to_ask(law)}"
         )
     for name, value in given.items():
         number = isinstance(value, Real) and np.isfinite(float(value))
@@ -175,6 +176,14 @@ def _check_given(law: Law, given: Mapping[str, Any]) -> None:
             raise DataError(
                 f"{name} is {value!r}; expected a finite {scale.name} number. Correct it."
             )
+
+
+def _how_to_ask(law: Law) -> str:
+    if not law.further:
+        return "Leave the rest out."
+    given = "".join(f", {name}=..." for name in law.further)
+    options = " ".join(f"--at {name}=..." for name in law.further)
+    return f"Write optimum(1e24{given}), and {options} on the shell."
 
 
 def optimal_params(

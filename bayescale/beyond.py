@@ -116,7 +116,7 @@ def _sentence(numbers: dict[str, Any], response: str) -> str:
 
 def stated_optimum(claim: Claim, fit: "Fit", budget: float) -> CheckResult:
     """Whether the params and tokens that a claim states at its budget are the posterior's."""
-    answer = fit.optimum(budget)
+    answer = fit.optimum(budget, **claim.at)
     names = [name for name in ("N_opt", "D_opt") if name in claim.values]
     rows = {name: _placed(claim, fit, name, answer[name].isel(budget=0)) for name in names}
     limit = float(stats.norm.isf(CHANCE / 2 / len(rows)))

@@ -1,6 +1,6 @@
 """What is optimal at each compute budget, as it is printed: median, honest interval, distance."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +9,12 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.diagnosis import HONEST, interval
+from bayescale.display import listed
 from bayescale.draws import SAMPLE_DIMS
 from bayescale.driving import largest_budget
 from bayescale.extrapolation import drift_share
 from bayescale.fitting import Fit
+from bayescale.law import Law
 
 QUANTITIES = {
     "N_opt": "N_opt",
@@ -58,9 +60,37 @@ class Answer:
         return (*group, f"{self.flops:.3g}", *said, f"{self.decades_beyond_runs:.1f}")
 
 
-def optimum_at(fit: Fit, flops: Sequence[float] | None) -> xr.Dataset:
+def optimum_at(
+    fit: Fit, flops: Sequence[float] | None, given: Mapping[str, Any] | None = None
+) -> xr.Dataset:
     """The optimum at some budgets, or at a few multiples of the largest run's compute."""
-    return fit.optimum(flops or np.multiply(PAST_RUNS, largest_run(fit)))
+    return fit.optimum(flops or np.multiply(PAST_RUNS, largest_run(fit)), **(given or {}))
+
+
+def quantities(optimum: xr.Dataset) -> dict[str, str]:
+    """Every quantity of an optimum, by what it is called where it is printed."""
+    known = QUANTITIES.values()
+    return QUANTITIES | {str(name): str(name) for name in optimum if name not in known}
+
+
+def given_of(optimum: xr.Dataset) -> dict[str, float]:
+    """The further inputs that an optimum was asked for at."""
+    return {name: value for name, value in optimum.attrs.items() if name not in ("law", "cost")}
+
+
+def best_use(optimum: xr.Dataset) -> str:
+    """What stands above an optimum: at what cost, and at which further inputs."""
+    given = [f"{name} = {value:.3g}" for name, value in given_of(optimum).items()]
+    return f"Best use of compute ({', '.join([optimum.attrs['cost'], *given])})"
+
+
+def missing_sentence(law: Law) -> str:
+    """What has to be known besides a budget, of a law that has an optimum only then."""
+    options = " ".join(f"--at {name}=..." for name in law.further)
+    return (
+        f"The best use of compute depends on {listed(law.further)}: ask with {options}, "
+        f"or fit.optimum(flops, {', '.join(f'{name}=...' for name in law.further)})."
+    )
 
 
 def largest_run(fit: Fit) -> float:
@@ -70,25 +100,31 @@ def largest_run(fit: Fit) -> float:
 
 def answers(fit: Fit, optimum: xr.Dataset) -> list[Answer]:
     """What is optimal at every budget, and for every group."""
-    quantities = optimum[list(QUANTITIES.values())]
-    table = fit.summary(quantities)
+    names = quantities(optimum)
+    table = fit.summary(optimum[list(names.values())])
     # The table has the quantities below one another, each with its places in the order of its dims.
-    places = quantities["N_opt"].isel(chain=0, draw=0, drop=True)
+    places = optimum["N_opt"].isel(chain=0, draw=0, drop=True)
     rows = places.copy(data=np.arange(places.size).reshape(places.shape))
     placed = optimum.assign(row=rows)
-    return [_answer(table, group, one, places.size) for group, one in _split(placed)]
+    return [_answer(table, names, group, one, places.size) for group, one in _split(placed)]
 
 
 def header(found: Sequence[Answer]) -> tuple[str, ...]:
     """What stands above the rows of answers."""
     group = () if found[0].group is None else ("group",)
-    return (*group, "FLOP", *QUANTITIES, "decades beyond the runs")
+    return (*group, "FLOP", *found[0].estimates, "decades beyond the runs")
 
 
-def _answer(table: pd.DataFrame, group: str | None, one: xr.Dataset, places: int) -> Answer:
+def _answer(
+    table: pd.DataFrame,
+    names: Mapping[str, str],
+    group: str | None,
+    one: xr.Dataset,
+    places: int,
+) -> Answer:
     found = {
         key: estimate(float(one[name].median()), table.iloc[k * places + int(one["row"])])
-        for k, (key, name) in enumerate(QUANTITIES.items())
+        for k, (key, name) in enumerate(names.items())
     }
     return Answer(group, float(one["budget"]), found, float(one["decades_beyond_runs"]))
 
@@ -120,7 +156,7 @@ def budgets_json(optimum: xr.Dataset) -> list[dict[str, Any]]:
 
 def _budget(one: xr.Dataset) -> dict[str, Any]:
     described = {}
-    for key, name in QUANTITIES.items():
+    for key, name in quantities(one).items():
         lower, upper = interval(one[name])
         described[key] = {
             "mean": finite(one[name].mean()),

@@ -177,14 +177,16 @@ def at_budget(claim: Claim, fit: "Fit", flops: float | None = None) -> CheckResu
 
     name = "optimum"
     stated = {"N_opt", "D_opt"} & claim.values.keys()
-    if not (stated or has_all(claim, fit)) or not fit.law.has_optimum:
+    if not (stated or has_all(claim, fit)) or not fit.law.allocates:
         return untested(name, "The claim is no whole law of params and tokens.")
+    if not fit.law.has_optimum_at(claim.at):
+        return untested(name, f"The claim does not say at what {', '.join(fit.law.further)}.")
     if fit.structure.by is not None and not fit.structure.own_groups:
         return untested(name, "The runs are grouped.")
     if stated and claim.budget:
         return stated_optimum(claim, fit, claim.budget)
     budget = flops or claim.budget or largest_budget(fit)
-    draws = xr.ufuncs.log(fit.optimum(budget)["N_opt"].isel(budget=0))
+    draws = xr.ufuncs.log(fit.optimum(budget, **claim.at)["N_opt"].isel(budget=0))
     middle, own = float(draws.mean()), honest_sd(fit, draws)
     value, low, high = (float(np.log(x)) for x in optimum_range(claim, fit, budget))
     distance = (float(np.clip(middle, low, high)) - middle) / own
@@ -211,7 +213,7 @@ def optimum_range(claim: Claim, fit: "Fit", flops: float) -> tuple[float, float,
     from bayescale.allocation import optimal_params
 
     corners = rounded(claim, fit.law, fit.law.coefficient_names)
-    found = optimal_params(fit.law, corners, xr.DataArray(flops), SIX_ND).to_numpy()
+    found = optimal_params(fit.law, corners, xr.DataArray(flops), SIX_ND, claim.at).to_numpy()
     return float(found[0]), float(found.min()), float(found.max())
 
 

@@ -34,7 +34,17 @@ PAPERS = {
         2024,
         "Beyond Chinchilla-Optimal: Accounting for Inference in Language Model Scaling Laws",
     ),
+    "2403.08540": Paper(
+        "Gadre",
+        2024,
+        "Language models scale reliably with over-training and on downstream tasks",
+    ),
     "2404.10102": Paper("Besiroglu", 2024, "Chinchilla Scaling: A Replication Attempt"),
+    "2405.10938": Paper(
+        "Ruan",
+        2024,
+        "Observational Scaling Laws and the Predictability of Language Model Performance",
+    ),
     "2406.19146": Paper(
         "Porian", 2024, "Resolving Discrepancies in Compute-Optimal Scaling of Language Models"
     ),
@@ -42,6 +52,9 @@ PAPERS = {
     "2408.11029": Paper("Tissue", 2024, "Scaling Law with Learning Rate Annealing"),
     "2411.12925": Paper(
         "Brandfonbrener", 2024, "Loss-to-Loss Prediction: Scaling Laws for All Datasets"
+    ),
+    "2412.04403": Paper(
+        "Bhagia", 2024, "Establishing Task Scaling Laws via Compute-Efficient Model Ladders"
     ),
     "2502.06857": Paper("McLeish", 2025, "Gemstones: A Model Suite for Multi-Faceted Scaling Laws"),
     "2502.18969": Paper("Li", 2025, "(Mis)Fitting: A Survey of Scaling Laws"),

@@ -76,7 +76,7 @@ def _parsed(path: str | PathLike[str]) -> tuple[str, dict[str, Any]]:
 
 
 REQUIRED = ("label", "reference", "values")
-TABLES = ("values", "errors", "intervals", "digits")
+TABLES = ("values", "errors", "intervals", "digits", "at")
 TEXTS = ("columns", "where")
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from bayescale.errors import LawError
 
@@ -43,6 +44,8 @@ class Claim:
         Number of runs behind the claim.
     budget : float, optional
         Compute in FLOP that the claim was made for.
+    at : mapping of str to float, optional
+        The law's further inputs that it was made for, such as ``{"unique_tokens": 25e9}``.
     digits : mapping of str to int, optional
         Decimals that were printed, of numbers that end in zeros.
     counts : str, optional
@@ -85,6 +88,7 @@ class Claim:
     mass: float | None = None
     runs: int | None = None
     budget: float | None = None
+    at: Mapping[str, Any] = field(default_factory=dict)
     digits: Mapping[str, int] = field(default_factory=dict)
     counts: str = ""
     made_from: str = ""

@@ -24,17 +24,20 @@ from bayescale.shell import (
     Chains,
     Columns,
     Draws,
+    Given,
     Json,
     Seed,
     Table,
+    Where,
+    check_optimum,
     columns_named,
+    given_as,
     showing,
     status_of,
     table_of,
 )
 
 if TYPE_CHECKING:
-    from bayescale.fitting import Fit
     from bayescale.law import Law
 
 app = typer.Typer(
@@ -91,14 +94,16 @@ def fit(
     table: Table = DEFAULT_TABLE,
     law: Annotated[str, typer.Option(help="Which law; see bayescale laws.")] = "coupled",
     likelihood: Annotated[
-        str | None, typer.Option(help="variance_function, student_t or normal.")
+        str | None, typer.Option(help="variance_function, student_t, normal; beta, beta_binomial.")
     ] = None,
     columns: Columns = None,
+    where: Where = None,
     by: Annotated[str | None, typer.Option(help="Column that groups the runs.")] = None,
     pool: Annotated[
         str | None, typer.Option(help="With --by: shared, separate or partial.")
     ] = None,
     flops: Budgets = None,
+    at: Given = None,
     draws: Draws = 1000,
     chains: Chains = 4,
     seed: Seed = 0,
@@ -106,18 +111,18 @@ def fit(
     as_json: Json = False,
 ) -> int:
     """Fit a law to a table of runs and print the answer."""
-    from bayescale import fitting, storage
+    from bayescale import fitting, printing, storage
     from bayescale.likelihood import likelihood_named
     from bayescale.models import law_named
 
-    chosen = law_named(law)
+    chosen, given = law_named(law), given_as(at)
     # All that can be refused is refused before the work, not after it.
     factory = None if likelihood is None else likelihood_named(likelihood)
     if out is not None:
         storage.check_target(out)
-    if flops:
-        _check_budgets(chosen, flops, as_json)
-    runs = table_of(table, columns_named(columns or []), chosen)
+    if flops or given:
+        _check_budgets(chosen, flops, given, as_json)
+    runs = table_of(table, columns_named(columns or []), chosen, where)
     with showing(chains) as progress:
         fitted = fitting.fit(
             chosen,
@@ -132,7 +137,10 @@ def fit(
         )
     if out is not None:
         fitted.save(out)
-    _print(fitted, table, flops, as_json)
+    if as_json:
+        print(json.dumps(printing.fit_json(fitted, table), allow_nan=False))
+    else:
+        printing.print_fit(fitted, table, flops, given)
     return status_of(fitted)
 
 
@@ -140,6 +148,7 @@ def fit(
 def optimum(
     saved: Annotated[Path, typer.Argument(help="A fit saved with bayescale fit --out.")],
     flops: Budgets = None,
+    at: Given = None,
     cost: Annotated[
         str, typer.Option(help="6ND, serving:tokens_served=..., transformer:vocab=...,context=...")
     ] = "6ND",
@@ -152,7 +161,7 @@ def optimum(
     from bayescale.flops import cost_named
 
     fitted = storage.load(saved)
-    found = fitted.optimum(flops, cost=cost_named(cost))
+    found = fitted.optimum(flops, cost=cost_named(cost), **given_as(at))
     if as_json:
         print(json.dumps(printing.optimum_json(fitted, found), allow_nan=False))
     else:
@@ -195,21 +204,12 @@ def datasets(
     return GOOD
 
 
-def _check_budgets(law: "Law", flops: list[float], as_json: bool) -> None:
-    from bayescale.allocation import checked_budgets
-
+def _check_budgets(
+    law: "Law", flops: list[float] | None, given: dict[str, float], as_json: bool
+) -> None:
     if as_json:
         raise DataError(
-            "--flops stands beside --json; expected one of them, since the JSON of a fit holds no "
-            "optimum. Save the fit with --out and ask bayescale optimum."
+            f"{'--flops' if flops else '--at'} stands beside --json; expected one of them, since "
+            "the JSON of a fit holds no optimum. Save the fit with --out and ask bayescale optimum."
         )
-    checked_budgets(law, flops)
-
-
-def _print(fitted: "Fit", table: str, flops: list[float] | None, as_json: bool) -> None:
-    from bayescale import printing
-
-    if as_json:
-        print(json.dumps(printing.fit_json(fitted, table), allow_nan=False))
-    else:
-        printing.print_fit(fitted, table, flops)
+    check_optimum(law, flops, given)

@@ -16,9 +16,13 @@ from bayescale.shell import (
     Chains,
     Columns,
     Draws,
+    Given,
     Json,
     Seed,
+    Where,
+    check_optimum,
     columns_named,
+    given_as,
     showing,
     status_of,
     table_of,
@@ -45,7 +49,10 @@ def report(
     ] = DEFAULT_TABLE,
     law: Annotated[str | None, typer.Option(help="Which law; coupled by default.")] = None,
     columns: Columns = None,
+    where: Where = None,
+    by: Annotated[str | None, typer.Option(help="Column that groups the runs.")] = None,
     flops: Budgets = None,
+    at: Given = None,
     draws: Draws = 1000,
     chains: Chains = 4,
     seed: Seed = 0,
@@ -60,14 +67,16 @@ def report(
     from bayescale.reporting import report as report_of
     from bayescale.reporting.writing import check_target
 
-    chosen = law_named(law or "coupled")
+    chosen, given = law_named(law or "coupled"), given_as(at)
     check_target(out, form)
     if Path(source).suffix in SAVED:
         fitted, table = _loaded(source, law), ""
     else:
+        if given or (flops and chosen.allocates):
+            check_optimum(chosen, flops, given)
         settings = {"draws": draws, "chains": chains, "random_seed": seed}
-        fitted, table = _fitted(source, chosen, columns, **settings), source
-    made = report_of(fitted, flops=flops, table=table, command=_command())
+        fitted, table = _fitted(source, chosen, columns, where, by, **settings), source
+    made = report_of(fitted, flops=flops, at=given, table=table, command=_command())
     made.save(out, form=form, figures=figures)
     print(out)
     return status_of(fitted)
@@ -90,13 +99,20 @@ def _loaded(source: str, law: str | None) -> "Fit":
 
 
 def _fitted(
-    table: str, law: "Law", columns: list[str] | None, *, chains: int, **settings: Any
+    table: str,
+    law: "Law",
+    columns: list[str] | None,
+    where: list[str] | None = None,
+    by: str | None = None,
+    *,
+    chains: int,
+    **settings: Any,
 ) -> "Fit":
     from bayescale import fitting
 
-    runs = table_of(table, columns_named(columns or []), law)
+    runs = table_of(table, columns_named(columns or []), law, where)
     with showing(chains) as progress:
-        return fitting.fit(law, runs, chains=chains, progress=progress, **settings)
+        return fitting.fit(law, runs, by=by, chains=chains, progress=progress, **settings)
 
 
 def audit(

@@ -123,7 +123,8 @@ def clusters_of(
     if by is None:
         return None
     edges = neighbourhoods(runs) if by == FOUND else ()
-    made = Clusters(FLOPS if by == FOUND else by, (), len(law.inputs) > 1, edges, group)
+    tilted = law.tilts and len(law.inputs) > 1
+    made = Clusters(FLOPS if by == FOUND else by, (), tilted, edges, group)
     labels = _labels(made, runs) if edges or by != FOUND else ()
     if 2 <= len(labels) <= len(runs) / 2:
         return replace(made, labels=labels)

@@ -147,7 +147,9 @@ def number(draws: xr.Dataset, label: str) -> xr.DataArray | None:
     if name not in draws:
         return None
     values, dim = draws[name], f"{name}_part"
-    if part and dim in values.dims and part[:-1] in values[dim]:
+    if part:
+        if dim not in values.dims or part[:-1] not in values[dim]:
+            return None
         values = values.sel({dim: part[:-1]}, drop=True)
     return values if is_number(values) else None
 
@@ -244,6 +246,29 @@ def scattered(
     law = expected_response(made, posterior, points, dim, inputs)
     expected = made.law.scale_of(made.law.response).moved(law, shift)
     return made.likelihood.scatter(expected, design, **noise)
+
+
+def deviation(
+    made: Structure, posterior: xr.Dataset, runs: pd.DataFrame, points: pd.DataFrame, dim: str
+) -> xr.DataArray:
+    """How far a run lies off the law, as a rule: of the log response, or of one not positive.
+
+    The scale of a distribution that has one, which says more than a standard deviation where tails
+    are heavy, and its standard deviation otherwise.
+    """
+    parameters = scattered(made, posterior, runs, points, dim)
+    if "sigma" in parameters:
+        return xr.DataArray(parameters["sigma"])
+    aligned = xr.broadcast(*parameters.values())
+    arrays = {name: x.to_numpy() for name, x in zip(parameters, aligned, strict=True)}
+    spread: xr.DataArray = aligned[0].copy(data=made.likelihood.family.frozen(**arrays).std())
+    trials = made.likelihood.family.trials
+    return spread if trials is None else spread / trials_of(made, points, runs, dim)
+
+
+def trials_of(made: Structure, points: pd.DataFrame, runs: pd.DataFrame, dim: str) -> xr.DataArray:
+    """How many trials the response of each point is the share of."""
+    return xr.DataArray(further(made, points, runs)[str(made.likelihood.family.trials)], dims=dim)
 
 
 def within(made: Structure, runs: pd.DataFrame, points: pd.DataFrame) -> dict[str, np.ndarray]:

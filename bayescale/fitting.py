@@ -98,8 +98,9 @@ class Fit:
 
     @property
     def log_likelihood(self) -> xr.DataArray:
-        """Log likelihood of each run at each draw, (chain, draw, run)."""
-        return self.tree["log_likelihood"].to_dataset()[observed_name(self.structure)]
+        """Log likelihood of each run at each draw, (chain, draw, run); with that of a stage."""
+        each = self.tree["log_likelihood"].to_dataset()
+        return prediction.of_runs(each).rename(observed_name(self.structure))
 
     @cached_property
     def case_likelihood(self) -> xr.DataArray:
@@ -200,9 +201,11 @@ class Fit:
             self, points, random_seed=random_seed, cost=cost, extrapolate=extrapolate
         )
 
-    def optimum(self, flops: Any, *, cost: Cost = SIX_ND, extrapolate: bool = True) -> xr.Dataset:
+    def optimum(
+        self, flops: Any, *, cost: Cost = SIX_ND, extrapolate: bool = True, **given: Any
+    ) -> xr.Dataset:
         """Best split of compute budgets; see `bayescale.allocation.optimum`."""
-        return allocation.optimum(self, flops, cost=cost, extrapolate=extrapolate)
+        return allocation.optimum(self, flops, cost=cost, extrapolate=extrapolate, **given)
 
     def roll_forward(self, **options: Any) -> "Fit":
         """The fit with its extrapolation updated by its own runs; `bayescale.rolling`."""
@@ -331,6 +334,8 @@ def fit(
     by = grouping_of(law, by)
     together = clusters_of(law, table, clusters, by)
     chosen = likelihood or default_likelihood(law, table, clustered=together is not None)
+    table, left = _taken(chosen(law.inputs), law, table)
+    doubts.extend(left)
     if likelihood is None and chosen in (student_t, normal):
         doubts.append(
             f"few runs ({len(table)}): they are taken to scatter alike everywhere, since a "
@@ -348,7 +353,7 @@ def fit(
 
 def _read(law: Law, source: pd.DataFrame | str | PathLike[str]) -> tuple[pd.DataFrame, list[str]]:
     """Runs as the law wants them, and what is doubtful about them."""
-    table, repeated = _distinct(law, runs_for(law, source))
+    table = runs_for(law, source)
     # A simplex has one number less to find than it has parts.
     parameters = sum(max(len(prior.parts) - 1, 1) for prior in law.priors.values())
     doubts = check_runs(
@@ -358,21 +363,23 @@ def _read(law: Law, source: pd.DataFrame | str | PathLike[str]) -> tuple[pd.Data
         parameters=parameters,
         law=law.name,
         sized=law.size is None,
+        scales=law.scales,
     )
-    return table, [*repeated, *doubts]
+    return table, list(doubts)
 
 
-def _distinct(law: Law, table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Rows that differ in what tells them apart, and what is to be said of the others."""
-    if not law.distinct or not set(law.distinct) <= set(table):
+def _taken(likelihood: Likelihood, law: Law, table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Rows that the likelihood takes, and what is to be said of the others."""
+    series = likelihood.series
+    if series is None or not {series.by, series.order} <= set(table):
         return table, []
-    kept = table.drop_duplicates(list(law.distinct), ignore_index=True)
-    if len(kept) == len(table):
-        return kept, []
-    return kept, [
-        f"{len(table) - len(kept)} of {len(table)} rows repeat another in "
-        f"{', '.join(law.distinct)}, as branches of one run do, and were left out: counted twice "
-        "they would narrow the intervals. Nothing has to be done."
+    taken = series.taken(table, (*law.inputs, law.response))
+    if taken.all():
+        return table, []
+    return table[taken].reset_index(drop=True), [
+        f"{taken.sum()} of {len(table)} rows are fitted: of each {series.by} those that are "
+        f"{series.apart:g} apart in {series.order}, and what branches have in common once; more "
+        "would narrow the intervals and tell nothing. For other rows pass a likelihood."
     ]
 
 

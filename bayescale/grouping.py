@@ -86,7 +86,7 @@ def _refuse_name(law: Law, likelihood: Likelihood, by: str) -> None:
     columns, own = (*law.inputs, law.response), (*law.priors, *likelihood.priors)
     taken = {
         *(*RESERVED, *columns, likelihood.family.prefix + law.response),
-        *(*law.coefficient_names, *law.derived, *likelihood.derived),
+        *(*law.coefficient_names, *law.derived, *law.at_optimum, *likelihood.derived),
         *(f"{kind}_{name}" for kind in UNITS for name in columns),
         *(f"{name}{kind}" for name in own for kind in ("", "_part", "_common", "_sd", "_offset")),
     }

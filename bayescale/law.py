@@ -199,6 +199,9 @@ class Law:
         ``optimal_params(product, ...)``: the params that minimise the response at a fixed product
         of params and tokens, as a function of coefficients and further inputs taken by name.
         Without it the optimum is searched for.
+    at_optimum : mapping of str to callable, optional
+        What else to say of an optimum, such as epochs: functions of params, tokens, flops, further
+        inputs and coefficients there, taken by name.
     size : callable, optional
         How large a run is, of inputs taken by name: the law extrapolates beyond the largest. By
         default 6 N D, or the product of the inputs where they are others.
@@ -216,9 +219,8 @@ class Law:
     clusters : str, optional
         Column of the runs that err together; by default compute budgets are looked for. None for
         none.
-    distinct : tuple of str
-        Columns by which rows are told apart: of rows that agree in all of these, such as what
-        branches of one run have in common, a fit takes the first alone.
+    tilts : bool
+        Whether such clusters have a tilt besides their offset, where there are several inputs.
     stage : Law, optional
         The law of one of the inputs, its response, which is then fitted in the same model. Its
         coefficients may be arguments of `coefficients`.
@@ -254,13 +256,14 @@ class Law:
     columns: Mapping[str, "Callable[[pd.DataFrame], pd.Series]"] = field(default_factory=dict)
     derived: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     optimal_params: Callable[..., Array] | None = None
+    at_optimum: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     size: Callable[..., Array] | None = None
     likelihoods: "tuple[LikelihoodFactory, ...]" = ()
     by: str | None = None
     pool: Mapping[str, str] = field(default_factory=dict)
     between: Mapping[str, Prior] = field(default_factory=dict)
     clusters: str | None = FOUND
-    distinct: tuple[str, ...] = ()
+    tilts: bool = True
     stage: "Law | None" = None
     noisy: tuple[str, ...] = ()
     claims: tuple[Claim, ...] = ()
@@ -277,6 +280,9 @@ class Law:
         if self.optimal_params is not None:
             takes = set(arguments(self.optimal_params)) - {"product"}
             _within(self, "optimal_params takes", takes, known | inputs - {"params", "tokens"})
+        for name, function in self.at_optimum.items():
+            takes = {*arguments(function)} - {"params", "tokens", "flops"}
+            _within(self, f"{name!r} at the optimum takes", takes, known | inputs)
         if self.size is not None:
             _within(self, "size takes", arguments(self.size), inputs)
         _within(self, "scales names", self.scales, {*inputs, self.response})
@@ -288,6 +294,7 @@ class Law:
         for claim in self.claims:
             sayable = {*self.sayable, *AT_BUDGET}
             _within(self, f"claim {claim.label!r} names", claim.names, sayable)
+            _within(self, f"claim {claim.label!r} is made at", claim.at, set(self.further))
         _within(self, "domain names", self.domain, inputs)
 
     def __repr__(self) -> str:
@@ -374,7 +381,11 @@ class Law:
     @property
     def has_optimum(self) -> bool:
         """Whether it says so of a budget alone."""
-        return self.allocates and not self.further
+        return self.has_optimum_at({})
+
+    def has_optimum_at(self, given: Iterable[str]) -> bool:
+        """Whether it says so of a budget where these further inputs are known."""
+        return self.allocates and set(given) == set(self.further)
 
     def scale_of(self, name: str) -> Scale:
         """What an input or the response may be."""

@@ -347,18 +347,21 @@ def with_errors(name: str, sigma: Prior) -> LikelihoodFactory:
     return factory
 
 
-# Neighbours among checkpoints err alike, hardly ever the other way: two thirds on average.
-RHO = Prior(pm.Beta, alpha=2.0, beta=1.0)
+# Neighbours among checkpoints err alike, hardly ever the other way; not wholly alike either, since
+# what a whole curve has in common is its offset.
+RHO = Prior(pm.Beta, alpha=2.0, beta=2.0)
 
 
 @cache
-def autoregressive(by: str, order: str) -> LikelihoodFactory:
+def autoregressive(by: str, order: str, apart: float = 0.0) -> LikelihoodFactory:
     """Normal about the log of the law, each row of a curve lying off it about as the one before.
 
     Parameters
     ----------
     by, order : str
         Columns that tell curves apart, and along which they run (`bayescale.series`).
+    apart : float
+        How far apart, in `order`, rows are that are fitted. 0 takes all.
 
     Returns
     -------
@@ -378,7 +381,7 @@ def autoregressive(by: str, order: str) -> LikelihoodFactory:
                 "sigma": sigma,
                 "rho": rho,
             },
-            series=Series(by, order),
+            series=Series(by, order, apart),
         )
 
     return likelihood
@@ -416,9 +419,17 @@ def default_likelihood(
 
 def likelihood_named(name: str) -> LikelihoodFactory:
     """Look up a likelihood by the name it goes by on the shell and in saved files."""
-    if name not in LIKELIHOODS:
+    known = every_likelihood()
+    if name not in known:
         raise LawError(
-            f"unknown likelihood {name!r}; expected one of {', '.join(LIKELIHOODS)}. "
+            f"unknown likelihood {name!r}; expected one of {', '.join(known)}. "
             "Choose one of these, or pass your own function to fit()."
         )
-    return LIKELIHOODS[name]
+    return known[name]
+
+
+def every_likelihood() -> dict[str, LikelihoodFactory]:
+    """Every likelihood by its name, those of shares too."""
+    from bayescale.shares import SHARES
+
+    return {**LIKELIHOODS, **SHARES}

@@ -1,5 +1,7 @@
 """The point fit that papers report: Huber loss on log residuals, and a pairs bootstrap.
 
+A response that is not positive leaves plain residuals.
+
 It is what intervals are held against, not a way to fit a law: it has no prior and no model of how
 runs scatter, and its bootstrap takes the law for true.
 """
@@ -95,11 +97,12 @@ def _check_positive(law: Law, prior: xr.Dataset) -> None:
 def residuals(law: Law, runs: pd.DataFrame) -> Callable[[Array], Array]:
     """Log response that a law expects less the observed one, as a function of log coefficients."""
     inputs = [runs[name].to_numpy() for name in law.inputs]
-    observed = np.log(runs[law.response].to_numpy())
+    on = law.scale_of(law.response).measured
+    observed = on(runs[law.response].to_numpy())
 
     def off(logs: Array) -> Array:
         with np.errstate(all="ignore"):  # a step too far is taken back
-            found: Array = np.log(law.formula(*inputs, *np.exp(logs))) - observed
+            found: Array = on(law.formula(*inputs, *np.exp(logs))) - observed
         return np.nan_to_num(found, nan=1e3, posinf=1e3, neginf=-1e3)
 
     return off

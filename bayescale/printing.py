@@ -3,7 +3,7 @@
 import inspect
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -17,10 +17,13 @@ from bayescale import datasets
 from bayescale.budgets import (
     WIDENED,
     answers,
+    best_use,
     budgets_json,
     drift_sentence,
     finite,
+    given_of,
     header,
+    missing_sentence,
     optimum_at,
 )
 from bayescale.diagnosis import interval_kind, interval_names
@@ -53,18 +56,28 @@ def fit_json(fit: Fit, table: str) -> dict[str, Any]:
 
 
 def optimum_json(fit: Fit, optimum: xr.Dataset) -> dict[str, Any]:
-    """An optimum as the shell's ``--json`` prints it; with one more key, ``group``, by groups."""
+    """An optimum as the shell's ``--json`` prints it.
+
+    By groups each budget has one more key, ``group``; and ``at`` holds the law's further inputs.
+    """
     return {
         "law": fit.law.name,
         "cost": optimum.attrs["cost"],
+        **({"at": given_of(optimum)} if fit.law.further else {}),
         "budgets": budgets_json(optimum),
     }
 
 
-def print_fit(fit: Fit, table: str, flops: Sequence[float] | None) -> None:
+def print_fit(
+    fit: Fit,
+    table: str,
+    flops: Sequence[float] | None,
+    given: Mapping[str, Any] | None = None,
+) -> None:
     """Print a fit, and the optimum at some budgets where the law has one."""
     # Found before anything is printed, since it may be refused.
-    optimum = optimum_at(fit, flops) if fit.law.has_optimum else None
+    asked = fit.law.has_optimum_at(given or {})
+    optimum = optimum_at(fit, flops, given) if asked else None
     console = _console()
     for line in (f"{table}:", *heading(fit)):
         console.print(line)
@@ -72,6 +85,8 @@ def print_fit(fit: Fit, table: str, flops: Sequence[float] | None) -> None:
     print_rows(("", *shown.columns), [(str(name), *row) for name, *row in shown.itertuples()])
     if optimum is not None:
         print_optimum(fit, optimum)
+    elif fit.law.allocates:
+        console.print(missing_sentence(fit.law))
     # How narrow intervals are is among the remarks.
     found = (each for each in fit.diagnose().findings if each.name != "honesty")
     for line in (*remarks(fit), *(f"! {each.sentence}" for each in found)):
@@ -82,9 +97,7 @@ def print_optimum(fit: Fit, optimum: xr.Dataset) -> None:
     """Print the median and the honest interval of the best split of each budget."""
     kind, mass = interval_kind()
     console = _console()
-    console.print(
-        f"\nBest use of compute ({optimum.attrs['cost']}): median and {mass:.0%} {kind.upper()}"
-    )
+    console.print(f"\n{best_use(optimum)}: median and {mass:.0%} {kind.upper()}")
     found = answers(fit, optimum)
     print_rows(header(found), [each.row() for each in found])
     if any(one.widened for each in found for one in each.estimates.values()):

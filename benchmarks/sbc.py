@@ -1,6 +1,9 @@
 """Whether posteriors are calibrated: truths drawn, runs simulated, fitted, and truths ranked.
 
 uv run python benchmarks/sbc.py [--law NAME ...] [--design table 30] [--wrong] [--out ROWS.jsonl]
+
+A law of other columns than the Chinchilla runs have stands at the first table whose card names it,
+or at ``--table NAME --where COLUMN=VALUE``.
 """
 
 import argparse
@@ -17,6 +20,7 @@ import bayescale as bs
 from bayescale.calibration import Calibration
 from bayescale.law import Law
 from bayescale.likelihood import student_t
+from bayescale.shell import table_of
 from bayescale.simulators import SIMULATORS
 
 MASS = 0.9
@@ -31,14 +35,14 @@ AS_MODELLED = "as_modelled"
 def main() -> None:
     """Calibrate every law asked for at every design, and print what holds and what does not."""
     given = _arguments()
-    name, runs = benchmark_runs()
-    print(machine(), f"; design {name}, truths from the {given.truth}, seed {given.seed}")
+    print(machine(), f"; truths from the {given.truth}, seed {given.seed}")
     for law in map(bs.models.law_named, given.law):
+        name, runs = _runs(law, given)
         for size in given.design:
             design = _design(law, runs, size)
             # Parameters that laws have in common would otherwise have the same truths in all.
             seed = crc32(f"{law.name} {size} {given.seed}".encode())
-            print(f"\n## {law.name}, {len(design)} runs, seed {seed}")
+            print(f"\n## {law.name}, {len(design)} runs of {name}, seed {seed}")
             if given.wrong:
                 _print_wrong(law, design, given, seed)
             else:
@@ -51,6 +55,8 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--law", nargs="+", default=list(bs.models.LAWS))
+    parser.add_argument("--table", help="whose runs give the places")
+    parser.add_argument("--where", nargs="*", default=[], help="COLUMN=VALUE of the rows to take")
     parser.add_argument("--design", nargs="+", default=["table", str(SMALL)])
     parser.add_argument("--simulations", type=int, default=300)
     parser.add_argument("--fitted", choices=FITTED, default="default")
@@ -62,14 +68,30 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _runs(law: Law, given: argparse.Namespace) -> tuple[str, pd.DataFrame]:
+    """Table to take places from, and its runs as the law wants them."""
+    simple = law.response in ("loss", "y") and set(law.inputs) <= {"params", "tokens", "flops", "x"}
+    if simple and not given.table:
+        name, runs = benchmark_runs()
+        flops = 6.0 * runs["params"] * runs["tokens"]
+        runs = runs.assign(flops=runs.get("flops", flops), x=flops)
+        return name, runs.assign(**{law.response: runs["loss"]})
+    named = (each for each in bs.datasets.catalogue()["name"] if law.name in _laws(each))
+    table = given.table or next(named)
+    return table, table_of(table, {}, law, given.where)
+
+
+def _laws(table: str) -> tuple[str, ...]:
+    return bs.datasets.card(table).laws
+
+
 def _design(law: Law, runs: pd.DataFrame, size: str) -> pd.DataFrame:
     """Places of the table, or as many of them as are asked for, evenly from small to large.
 
     A law of one input stands at the values that the table has of it; of an `x`, at its flops.
     """
-    flops = 6.0 * runs["params"] * runs["tokens"]
-    table = runs.assign(flops=runs.get("flops", flops), x=flops, **{law.response: runs["loss"]})
-    table = table.sort_values("flops", ignore_index=True)
+    order = "flops" if "flops" in runs else law.inputs[0]
+    table = runs.sort_values(order, ignore_index=True)
     if size == "table":
         return table
     kept = [round(k * (len(table) - 1) / (int(size) - 1)) for k in range(int(size))]

@@ -37,9 +37,14 @@ def design(law: Law, each: int = 8) -> pd.DataFrame:
     grids = np.meshgrid(*axes)
     table = pd.DataFrame({name: g.ravel() for name, g in zip(law.inputs, grids, strict=True)})
     for name, follows in law.columns.items():
-        if name not in table:
+        if name not in (*table, law.response):
             table[name] = follows(table)
     return table
+
+
+def given(law: Law) -> dict[str, float]:
+    """Further inputs that an optimum is asked for at: as large as the law knows them."""
+    return {name: law.domain[name][1] for name in law.further}
 
 
 def _axis(law: Law, name: str, each: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from bayescale.diagnosis import interval_kind
 from bayescale.draws import SAMPLE_DIMS
 from bayescale.errors import DataError
+from bayescale.law import Law, arguments, call
 from bayescale.plots.bands import HALF, draw_band, draw_curve, ends, interval_label
 from bayescale.plots.groups import by_group
 from bayescale.plots.labels import mark_beyond, plain_ticks, put_legend, quantity_label
@@ -35,10 +36,11 @@ def plot_optimum(
         From `Fit.optimum` at two budgets or more, for example ``np.geomspace(1e18, 1e25, 60)``.
         Of grouped fits, every group has a line.
     quantity : str
-        ``"N_opt"``, ``"D_opt"``, ``"tokens_per_param"`` or ``"L_opt"``.
+        ``"N_opt"``, ``"D_opt"``, ``"tokens_per_param"``, ``"L_opt"``, or what else the law says of
+        an optimum.
     fit : Fit, optional
-        Where the optimum comes from: its runs are drawn as well, and the optimum of each group
-        where groups are the law's own.
+        Where the optimum comes from: its runs are drawn as well, where they tell the quantity, and
+        the optimum of each group where groups are the law's own.
     ax : Axes, optional
         The current ones by default.
 
@@ -108,7 +110,9 @@ def _draw_line(ax: Axes, draws: xr.DataArray, edge: float, color: str, name: str
 
 
 def _draw_runs(ax: Axes, fit: "Fit", quantity: str) -> None:
-    values = _of_runs(fit.runs, fit.law.response)[quantity]
+    values = _of_runs(fit.runs, fit.law).get(quantity)
+    if values is None:
+        return
     bottom, top = ax.get_ylim()
     ax.scatter(
         fit.runs["flops"], values, s=7, color=GREY, alpha=0.7, linewidth=0, zorder=4, label="runs"
@@ -137,10 +141,16 @@ def _draw_groups(ax: Axes, fit: "Fit", quantity: str) -> None:
     )
 
 
-def _of_runs(runs: pd.DataFrame, response: str) -> dict[str, "pd.Series[float]"]:
-    return {
+def _of_runs(runs: pd.DataFrame, law: Law) -> dict[str, "pd.Series[float]"]:
+    """What the runs have of each quantity; nothing of those that take coefficients."""
+    more = {
+        name: call(function, {str(column): runs[column] for column in runs})
+        for name, function in law.at_optimum.items()
+        if set(arguments(function)) <= set(runs)
+    }
+    return more | {
         "N_opt": runs["params"],
         "D_opt": runs["tokens"],
         "tokens_per_param": runs["tokens"] / runs["params"],
-        "L_opt": runs[response],
+        "L_opt": runs[law.response],
     }

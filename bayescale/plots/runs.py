@@ -15,6 +15,7 @@ from bayescale.flops import SIX_ND
 from bayescale.plots.bands import draw_band, draw_curve, interval_label
 from bayescale.plots.labels import mark_beyond, plain_ticks, put_legend, quantity_label
 from bayescale.plots.palette import BLACK, BLUE, SKY, compute_colours
+from bayescale.scales import Scale
 
 if TYPE_CHECKING:
     from bayescale.fitting import Fit
@@ -73,7 +74,8 @@ def plot_runs(fit: "Fit", *, group: str | None = None, ax: Axes | None = None) -
             f"law {fit.law.name!r} has inputs {fit.law.inputs}; expected params and tokens, or "
             "compute, or one input. Draw fit.predict(...) along the input you care about."
         )
-    plain_ticks(ax.yaxis)
+    if fit.law.scale_of(fit.law.response).logged:
+        plain_ticks(ax.yaxis)
     ax.set_ylabel(quantity_label(fit.law.response))
     put_legend(ax, fit)
     return ax
@@ -187,13 +189,29 @@ def _explain(ax: Axes) -> None:
 def _draw_input(ax: Axes, fit: "Fit", runs: pd.DataFrame, group: str | None) -> None:
     (name,), mass = fit.law.inputs, interval_kind()[1]
     low, high = runs[name].min(), runs[name].max()
-    x = np.geomspace(low / REACH, high * REACH, POINTS)
+    logged = fit.law.scale_of(name).logged
+    x = _around(low, high, fit.law.scale_of(name))
     said = fit.predict(points_of(fit, group, **{name: x}))
-    ax.set(xscale="log", yscale="log", xlim=(x[0], x[-1]), xlabel=quantity_label(name))
+    kinds = {f"{k}scale": "log" for k, on in zip("xy", _scales(fit), strict=True) if on.logged}
+    ax.set(**kinds, xlim=(x[0], x[-1]), xlabel=quantity_label(name))
     for what, color, label in (("new_run", SKY, "new run"), ("mean", BLUE, "law")):
         label = f"{label}, {interval_label(mass)}"
         draw_band(ax, x, said[what], mass=mass, color=color, alpha=0.35, label=label)
     median = said["mean"].median(SAMPLE_DIMS).to_numpy()
     draw_curve(ax, x, median, within=(low, high), color=BLUE, label="law, median")
     ax.scatter(runs[name], runs[fit.law.response], s=14, color=BLACK, zorder=4, label="runs")
-    mark_beyond(ax, high, at_top=bool(median[-1] < median[0]))
+    if logged:
+        mark_beyond(ax, high, at_top=bool(median[-1] < median[0]))
+
+
+def _around(low: float, high: float, on: Scale) -> np.ndarray:
+    """Places among the runs of one input, and some way beyond."""
+    if on.logged:
+        return np.geomspace(low / REACH, high * REACH, POINTS)
+    wider = (REACH - 1) * (high - low) / 4
+    return np.linspace(max(low - wider, on.lowest), min(high + wider, on.highest), POINTS)
+
+
+def _scales(fit: "Fit") -> tuple[Scale, Scale]:
+    """Of the one input, and of the response."""
+    return fit.law.scale_of(fit.law.inputs[0]), fit.law.scale_of(fit.law.response)

@@ -1,6 +1,6 @@
 """A page for those who decide: the answer, how far to trust it, and where it comes from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bayescale.reporting.record import Report
@@ -16,6 +16,7 @@ def report(
     subject: "Fit | Audit | Sequence[Audit]",
     *,
     flops: Sequence[float] | None = None,
+    at: Mapping[str, float] | None = None,
     table: str = "",
     command: str = "",
 ) -> Report:
@@ -29,6 +30,9 @@ def report(
         Of a fit, compute budgets in FLOP to answer for; the largest of them is the answer in one
         sentence. By default a tenth, one, ten and a hundred times the largest run's compute, and
         ten times for the sentence.
+    at : mapping of str to float, optional
+        Of a fit, the law's further inputs at which the optimum is asked for, such as
+        ``{"unique_tokens": 25e9}``.
     table : str, optional
         Name of the dataset, whose card then fills in what a fit cannot know, or of the file.
     command : str, optional
@@ -42,7 +46,7 @@ def report(
     Raises
     ------
     DataError
-        If a budget is not a positive number.
+        If a budget is not a positive number, or the law has no such further input.
 
     Examples
     --------
@@ -60,4 +64,4 @@ def report(
         return audit_report(subject, origin)
     if isinstance(subject, Sequence):
         return audits_report(subject, origin)
-    return fit_report(subject, origin, flops)
+    return fit_report(subject, origin, flops, at)

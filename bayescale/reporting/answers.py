@@ -1,19 +1,24 @@
 """The answer a person came for: what to train on a budget, or what to expect of an input."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import xarray as xr
 
 from bayescale.budgets import (
     BEYOND,
+    QUANTITIES,
     WIDENED,
     Answer,
     answers,
+    best_use,
     budgets_json,
     drift_sentence,
     estimate,
+    given_of,
     largest_run,
+    missing_sentence,
 )
 from bayescale.diagnosis import interval_kind
 from bayescale.display import listed
@@ -32,10 +37,13 @@ MOST_TOLD = 3
 """Groups that have a sentence of their own."""
 
 
-def answer_sections(fit: Fit, flops: Sequence[float] | None) -> tuple[Section, Section]:
+def answer_sections(
+    fit: Fit, flops: Sequence[float] | None, given: Mapping[str, Any]
+) -> tuple[Section, Section]:
     """The answer in a sentence, and the table it is from."""
-    if fit.law.has_optimum:
-        return _of_budgets(fit, flops)
+    # Budgets or further inputs that do not fit the law are refused rather than left out.
+    if fit.law.has_optimum_at(given) or given or (flops and fit.law.allocates):
+        return _of_budgets(fit, flops, given)
     if len(fit.law.inputs) == 1:
         return _of_input(fit)
     return _of_coefficients(fit)
@@ -49,13 +57,15 @@ def _answer(fit: Fit, sentence: str) -> Section:
     return Section("answer", "Answer", (text, note), numbers={"sentence": sentence})
 
 
-def _of_budgets(fit: Fit, flops: Sequence[float] | None) -> tuple[Section, Section]:
+def _of_budgets(
+    fit: Fit, flops: Sequence[float] | None, given: Mapping[str, Any]
+) -> tuple[Section, Section]:
     budgets = flops or [multiple * largest_run(fit) for multiple in MULTIPLES]
-    optimum = fit.optimum(sorted(budgets))
+    optimum = fit.optimum(sorted(budgets), **given)
     found = answers(fit, optimum)
     # Unasked, ten times the largest run; asked, the most costly question.
     chosen = max(budgets) if flops else budgets[MULTIPLES.index(10.0)]
-    told = [_told(each) for each in found if each.flops == chosen]
+    told = [_told(each, given) for each in found if each.flops == chosen]
     others = ["The table has the other groups."] if len(told) > MOST_TOLD else []
     sentence = " ".join([*told[:MOST_TOLD], *others])
     return _answer(fit, sentence), _budget_section(fit, optimum, found)
@@ -63,7 +73,7 @@ def _of_budgets(fit: Fit, flops: Sequence[float] | None) -> tuple[Section, Secti
 
 def _budget_section(fit: Fit, optimum: xr.Dataset, found: list[Answer]) -> Section:
     cost, (kind, mass) = optimum.attrs["cost"], interval_kind()
-    caption = f"Best use of compute ({cost}): median and {mass:.0%} interval"
+    caption = f"{best_use(optimum)}: median and {mass:.0%} interval"
     blocks: list[Block] = [Table(caption, _header(found), tuple(map(_row, found)))]
     if any(one.widened for each in found for one in each.estimates.values()):
         blocks.append(Text(f"* {WIDENED}.", "note"))
@@ -71,6 +81,7 @@ def _budget_section(fit: Fit, optimum: xr.Dataset, found: list[Answer]) -> Secti
         blocks.append(Text(drift, "note"))
     numbers = {
         "cost": cost,
+        **({"at": given_of(optimum)} if fit.law.further else {}),
         "interval": {"kind": kind, "mass": mass},
         "budgets": budgets_json(optimum),
         "honest": [asdict(each) for each in found],
@@ -80,8 +91,9 @@ def _budget_section(fit: Fit, optimum: xr.Dataset, found: list[Answer]) -> Secti
 
 def _header(found: list[Answer]) -> tuple[str, ...]:
     group = () if found[0].group is None else ("group",)
-    quantities = ("parameters", "tokens", "tokens per parameter", "loss")
-    return (*group, "FLOP", *quantities, "decades beyond the runs")
+    known = ("parameters", "tokens", "tokens per parameter", "loss")
+    more = (_plain(name) for name in found[0].estimates if name not in QUANTITIES)
+    return (*group, "FLOP", *known, *more, "decades beyond the runs")
 
 
 def _row(answer: Answer) -> tuple[str, ...]:
@@ -93,7 +105,11 @@ def _row(answer: Answer) -> tuple[str, ...]:
     return (*group, power(answer.flops), *said, f"{answer.decades_beyond_runs:.1f}")
 
 
-def _told(answer: Answer) -> str:
+def _plain(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _told(answer: Answer, given: Mapping[str, Any]) -> str:
     said = answer.estimates
     params, tokens = counted_between(said["N_opt"]), counted_between(said["D_opt"])
     group = "" if answer.group is None else f" for {answer.group}"
@@ -102,23 +118,31 @@ def _told(answer: Answer) -> str:
         if answer.decades_beyond_runs > BEYOND
         else "This lies within the runs."
     )
+    limits = "".join(f" and {_plain(name)} of {power(value)}" for name, value in given.items())
+    more = "".join(
+        f", {plain_between(found)} {_plain(name)}"
+        for name, found in said.items()
+        if name not in QUANTITIES
+    )
     return (
-        f"On {power(answer.flops)} FLOP{group}, train {params} parameters on {tokens} tokens, "
-        f"{plain_between(said['tokens_per_param'])} tokens per parameter, to a loss of "
-        f"{plain_between(said['loss'])}. {where}"
+        f"On {power(answer.flops)} FLOP{limits}{group}, train {params} parameters on {tokens} "
+        f"tokens, {plain_between(said['tokens_per_param'])} tokens per parameter{more}, to a loss "
+        f"of {plain_between(said['loss'])}. {where}"
     )
 
 
 def _of_input(fit: Fit) -> tuple[Section, Section]:
     (name,), response, (_, mass) = fit.law.inputs, fit.law.response, interval_kind()
     found = predictions(fit)
-    sentence = " ".join(
-        f"At {name} = {power(each.at)}{each.of_group}, ten times the largest of the runs, "
+    told = [
+        f"At {name} = {power(each.at)}{each.of_group}, {each.place}, "
         f"{response} is {plain_between(each.law)} by the law, and {plain_between(each.new_run)} "
         "for a single new run."
         for each in found
-        if each.multiple == 10.0
-    )
+        if each.place
+    ]
+    others = ["The table has the other groups."] if len(told) > MOST_TOLD else []
+    sentence = " ".join([*told[:MOST_TOLD], *others])
     group = () if fit.structure.by is None else ("group",)
     table = Table(
         f"{response} to expect: median and {mass:.0%} interval",
@@ -136,4 +160,6 @@ def _of_coefficients(fit: Fit) -> tuple[Section, Section]:
     rows = tuple((name, plain_between(each)) for name, each in found.items())
     shown = Table("What the runs say: mean and interval", ("quantity", "mean"), rows)
     numbers = {"quantities": {name: asdict(each) for name, each in found.items()}}
-    return _answer(fit, sentence), Section("budgets", "What was found", (shown,), numbers=numbers)
+    more = (Text(missing_sentence(fit.law), "note"),) if fit.law.allocates else ()
+    section = Section("budgets", "What was found", (shown, *more), numbers=numbers)
+    return _answer(fit, sentence), section

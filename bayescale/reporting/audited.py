@@ -53,7 +53,7 @@ def audit_report(audited: Audit, origin: Origin) -> Report:
         _claims(audited),
         support(fit, summary, audited.budget),
         *_choices(audited),
-        evidence(fit),
+        evidence(fit, {}),
         methods(fit),
         checklist(fit, origin),
         provenance(fit, origin),

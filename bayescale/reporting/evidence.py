@@ -1,7 +1,8 @@
 """The pictures of a report: runs and law, frontier, what is left over, what goes together."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -25,9 +26,9 @@ BEFORE, BEYOND = 1e-3, 1e2
 """The frontier is drawn between these multiples of the largest run's compute."""
 
 
-def evidence(fit: Fit) -> Section:
-    """Every picture that the law and the groups allow."""
-    pictures = (*_runs(fit), *_frontier(fit), *_checks(fit), *_pair(fit))
+def evidence(fit: Fit, given: Mapping[str, Any]) -> Section:
+    """Every picture that the law and the groups allow; the frontier at further inputs."""
+    pictures = (*_runs(fit), *_frontier(fit, given), *_checks(fit), *_pair(fit))
     return Section("evidence", "Evidence", pictures)
 
 
@@ -65,10 +66,10 @@ def _slices(fit: Fit, group: str | None) -> Figure:
     return figure
 
 
-def _frontier(fit: Fit) -> Iterator[Picture]:
-    if not fit.law.has_optimum:
+def _frontier(fit: Fit, given: Mapping[str, Any]) -> Iterator[Picture]:
+    if not fit.law.has_optimum_at(given):
         return
-    along = cache(partial(_along_compute, fit))
+    along = cache(partial(_along_compute, fit, given))
     for quantity, name, what in (
         ("N_opt", "frontier", "Compute-optimal parameters"),
         ("L_opt", "loss", "The loss to expect at the optimum"),
@@ -82,9 +83,10 @@ def _frontier(fit: Fit) -> Iterator[Picture]:
         )
 
 
-def _along_compute(fit: Fit) -> xr.Dataset:
+def _along_compute(fit: Fit, given: Mapping[str, Any]) -> xr.Dataset:
     largest = largest_run(fit)
-    return _few(fit.optimum(np.geomspace(BEFORE * largest, BEYOND * largest, POINTS)))
+    budgets = np.geomspace(BEFORE * largest, BEYOND * largest, POINTS)
+    return _few(fit.optimum(budgets, **given))
 
 
 def _draw_frontier(fit: Fit, along: Callable[[], xr.Dataset], quantity: str, ax: Axes) -> None:
@@ -103,8 +105,7 @@ def _checks(fit: Fit) -> Iterator[Picture]:
         "residuals",
         f"How far each run lies off the law, against {against}. Bars: where 90% of new runs would "
         "lie; runs outside stand out.",
-        f"Residuals of the runs in percent against {against}, with a bar for each run's expected "
-        "scatter.",
+        f"Residuals of the runs against {against}, with a bar for each run's expected scatter.",
         on_axes(partial(_draw_residuals, fit), SIZE),
     )
     yield Picture(

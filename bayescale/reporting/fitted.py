@@ -1,6 +1,6 @@
 """The report of a fit: its answer first, then how far to trust it, then where it is from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 import pandas as pd
@@ -33,9 +33,14 @@ FEW_RUNS = 5
 """Runs that are listed because the answer hangs on them most."""
 
 
-def fit_report(fit: Fit, origin: Origin, flops: Sequence[float] | None = None) -> Report:
+def fit_report(
+    fit: Fit,
+    origin: Origin,
+    flops: Sequence[float] | None = None,
+    at: Mapping[str, float] | None = None,
+) -> Report:
     """The report of a fit; see `bayescale.report`."""
-    answer, budgets = answer_sections(fit, flops)
+    answer, budgets = answer_sections(fit, flops, at or {})
     summary = fit.summary()
     title = f"Scaling-law report: {origin.table or fit.law.name}"
     sections = (
@@ -43,7 +48,7 @@ def fit_report(fit: Fit, origin: Origin, flops: Sequence[float] | None = None) -
         verdict(fit, summary),
         budgets,
         support(fit, summary),
-        evidence(fit),
+        evidence(fit, at or {}),
         methods(fit),
         checklist(fit, origin),
         provenance(fit, origin),
