@@ -78,7 +78,7 @@ def _posterior(asked: Question, *, extrapolate: bool = True) -> Predicted:
     from bayescale.flops import SIX_ND
     from bayescale.misfit import misfit_at_points
     from bayescale.prediction import log_density, scatter
-    from bayescale.structure import observed_of, response_of
+    from bayescale.structure import further, observed_of, response_of
 
     fitted = fit(
         asked.law,
@@ -94,6 +94,8 @@ def _posterior(asked: Question, *, extrapolate: bool = True) -> Predicted:
     there = scatter(*parts, misfit_at_points(*parts, rng) + drift)
     made, runs = fitted.structure, len(asked.larger)
     density = log_density(made, there, observed_of(made, asked.larger)).reshape(-1, runs)
+    if made.likelihood.family.trials is not None:  # of the share: one count is 1/n of it wide
+        density += np.log(further(made, asked.larger, fitted.runs)[made.likelihood.family.trials])
     draws = response_of(made, there.rvs(random_state=rng), asked.larger, fitted.runs)
     return Predicted(
         draws=asked.law.scale_of(asked.law.response).measured(draws).reshape(-1, runs),

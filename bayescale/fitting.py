@@ -98,8 +98,9 @@ class Fit:
 
     @property
     def log_likelihood(self) -> xr.DataArray:
-        """Log likelihood of each run at each draw, (chain, draw, run)."""
-        return self.tree["log_likelihood"].to_dataset()[observed_name(self.structure)]
+        """Log likelihood of each run at each draw, (chain, draw, run); with that of a stage."""
+        each = self.tree["log_likelihood"].to_dataset()
+        return prediction.of_runs(each).rename(observed_name(self.structure))
 
     @cached_property
     def case_likelihood(self) -> xr.DataArray:
@@ -333,8 +334,8 @@ def fit(
     by = grouping_of(law, by)
     together = clusters_of(law, table, clusters, by)
     chosen = likelihood or default_likelihood(law, table, clustered=together is not None)
-    table, branched = _once(chosen(law.inputs), law, table)
-    doubts.extend(branched)
+    table, left = _taken(chosen(law.inputs), law, table)
+    doubts.extend(left)
     if likelihood is None and chosen in (student_t, normal):
         doubts.append(
             f"few runs ({len(table)}): they are taken to scatter alike everywhere, since a "
@@ -367,17 +368,18 @@ def _read(law: Law, source: pd.DataFrame | str | PathLike[str]) -> tuple[pd.Data
     return table, list(doubts)
 
 
-def _once(likelihood: Likelihood, law: Law, table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Runs with what branches of one curve share taken once, and what is to be said of it."""
-    if likelihood.series is None:
+def _taken(likelihood: Likelihood, law: Law, table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Rows that the likelihood takes, and what is to be said of the others."""
+    series = likelihood.series
+    if series is None or not {series.by, series.order} <= set(table):
         return table, []
-    copies = likelihood.series.copies(table, (*law.inputs, law.response))
-    if not copies.any():
+    taken = series.taken(table, (*law.inputs, law.response))
+    if taken.all():
         return table, []
-    return table[~copies].reset_index(drop=True), [
-        f"{copies.sum()} of {len(table)} rows are those of another {likelihood.series.by}, of "
-        "which theirs is a branch, and were left out: counted twice they would narrow the "
-        "intervals. Nothing has to be done."
+    return table[taken].reset_index(drop=True), [
+        f"{taken.sum()} of {len(table)} rows are fitted: of each {series.by} those that are "
+        f"{series.apart:g} apart in {series.order}, and what branches have in common once; more "
+        "would narrow the intervals and tell nothing. For other rows pass a likelihood."
     ]
 
 

@@ -214,7 +214,8 @@ class Law:
         How free parameters behave across groups; partial where nothing is said.
     between : mapping of str to Prior, optional
         Of the standard deviation between groups of a partial parameter, on the scale on which it is
-        sampled; `bayescale.model.BETWEEN` where nothing is said.
+        sampled; `bayescale.model.BETWEEN` where nothing is said. One that keeps away from zero, as
+        groups with many runs each allow, is sampled better.
     clusters : str, optional
         Column of the runs that err together; by default compute budgets are looked for. None for
         none.

@@ -347,19 +347,21 @@ def with_errors(name: str, sigma: Prior) -> LikelihoodFactory:
     return factory
 
 
-# Neighbours among checkpoints err alike, hardly ever the other way; none and all alike are out, since
+# Neighbours among checkpoints err alike, hardly ever the other way; not wholly alike either, since
 # what a whole curve has in common is its offset.
 RHO = Prior(pm.Beta, alpha=2.0, beta=2.0)
 
 
 @cache
-def autoregressive(by: str, order: str) -> LikelihoodFactory:
+def autoregressive(by: str, order: str, apart: float = 0.0) -> LikelihoodFactory:
     """Normal about the log of the law, each row of a curve lying off it about as the one before.
 
     Parameters
     ----------
     by, order : str
         Columns that tell curves apart, and along which they run (`bayescale.series`).
+    apart : float
+        How far apart, in `order`, rows are that are fitted. 0 takes all.
 
     Returns
     -------
@@ -379,7 +381,7 @@ def autoregressive(by: str, order: str) -> LikelihoodFactory:
                 "sigma": sigma,
                 "rho": rho,
             },
-            series=Series(by, order),
+            series=Series(by, order, apart),
         )
 
     return likelihood

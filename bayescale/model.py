@@ -225,8 +225,11 @@ def _partial(
     # A simplex has one coordinate less on the sampling scale than it has parts.
     free = len(prior.parts) - (transform is not None and transform.ndim_supp > 0)
     shape = (len(made.groups), free) if parts else (len(made.groups),)
-    offset = pm.Normal(f"{name}_offset", 0.0, 1.0, shape=shape)
-    value = moved(transform, common, common, between * offset)
+    # Half of the way from offsets, which mix where groups say little, to the values of the groups,
+    # which mix where they say much: a prior of the law's own is taken to keep away from zero.
+    half = between**0.5 if name in made.law.between else 1.0
+    offset = pm.Normal(f"{name}_offset", 0.0, half, shape=shape)
+    value = moved(transform, common, common, between / half * offset)
     return pm.Deterministic(name, value, dims=(made.by, *parts))
 
 

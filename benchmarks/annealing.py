@@ -1,6 +1,6 @@
 """Whether the annealing law predicts schedules it was not fitted to: coverage and error.
 
-uv run python benchmarks/annealing.py [--curves three two] [--decay 0.999] [--thin 1]
+uv run python benchmarks/annealing.py [--curves three two] [--decay 0.999] [--apart 1000]
 """
 
 import argparse
@@ -11,7 +11,8 @@ import pandas as pd
 from measuring import machine, print_rows
 
 import bayescale as bs
-from bayescale.models.lr_annealing import lr_annealing
+from bayescale.likelihood import autoregressive
+from bayescale.models.lr_annealing import APART, lr_annealing
 from bayescale.runs import runs_for
 
 SIZES = ("25m", "100m", "400m")
@@ -25,7 +26,9 @@ MASSES = (0.5, 0.9)
 def main() -> None:
     """Fit a few curves of each size, predict the others, and print how well."""
     given = _arguments()
-    print(machine(), f"; decay {given.decay:g}, every {given.thin}th row, seed {given.seed}")
+    print(
+        machine(), f"; decay {given.decay:g}, rows {given.apart:g} steps apart, seed {given.seed}"
+    )
     for chosen in given.curves:
         rows = pd.concat(_size(size, CURVES[chosen], given) for size in SIZES)
         print(f"\n## fitted to {', '.join(CURVES[chosen])}: {len(rows)} curves held out")
@@ -38,7 +41,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--curves", nargs="+", choices=CURVES, default=list(CURVES))
     parser.add_argument("--decay", type=float, default=0.999)
-    parser.add_argument("--thin", type=int, default=1)
+    parser.add_argument("--apart", type=float, default=APART)
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
@@ -48,19 +51,18 @@ def _size(size: str, curves: tuple[str, ...], given: argparse.Namespace) -> pd.D
     law = lr_annealing(given.decay)
     table = runs_for(law, bs.datasets.load(f"multi_power_law_{size}"))
     known = table["schedule"].isin(curves)
-    place = table.groupby("schedule").cumcount()
-    fitted = bs.fit(law, table[known & (place % given.thin == 0)], random_seed=given.seed)
+    likelihood = autoregressive("schedule", "step", given.apart)
+    fitted = bs.fit(law, table[known], likelihood=likelihood, random_seed=given.seed)
     print(f"\n{size}: {len(fitted.runs)} rows, {fitted.seconds['total']:.0f} s. {fitted.verdict}")
     print(fitted.summary()[["mean", "sd", "honesty", "ess_bulk", "r_hat"]].round(4).to_string())
     held = table[~known].reset_index(drop=True)
     found = pd.DataFrame({name: values for name, values in _scores(fitted, held)})
     grouped = found.assign(schedule=held["schedule"]).groupby("schedule", sort=False)
-    along, ends = grouped.mean(), grouped.last()
+    along = grouped.mean()
     along["rmse"] = np.sqrt(along.pop("squared"))
     inside = [f"in {mass:.0%}" for mass in MASSES]
-    return along.join(ends[[*inside, "error", "beyond"]], rsuffix=", end").rename(
-        lambda schedule: f"{size} {schedule}"
-    )
+    ends = grouped.last()[[*inside, "error", "beyond"]].add_suffix(", end")
+    return along.join(ends).rename(lambda schedule: f"{size} {schedule}")
 
 
 def _scores(fitted: bs.Fit, held: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:

@@ -3,7 +3,7 @@
 uv run python benchmarks/sbc.py [--law NAME ...] [--design table 30] [--wrong] [--out ROWS.jsonl]
 
 A law of other columns than the Chinchilla runs have stands at the first table whose card names it,
-or at ``--table NAME --where COLUMN=VALUE``.
+or at ``--table NAME --where COLUMN=VALUE --column OURS=THEIRS``.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import bayescale as bs
 from bayescale.calibration import Calibration
 from bayescale.law import Law
 from bayescale.likelihood import student_t
-from bayescale.shell import table_of
+from bayescale.shell import columns_named, table_of
 from bayescale.simulators import SIMULATORS
 
 MASS = 0.9
@@ -56,7 +56,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--law", nargs="+", default=list(bs.models.LAWS))
     parser.add_argument("--table", help="whose runs give the places")
-    parser.add_argument("--column", nargs="*", default=[], help="NAME=COLUMN: what a column is")
+    parser.add_argument("--column", nargs="*", default=[], help="OURS=THEIRS, names of columns")
     parser.add_argument("--where", nargs="*", default=[], help="COLUMN=VALUE of the rows to take")
     parser.add_argument("--design", nargs="+", default=["table", str(SMALL)])
     parser.add_argument("--simulations", type=int, default=300)
@@ -79,8 +79,7 @@ def _runs(law: Law, given: argparse.Namespace) -> tuple[str, pd.DataFrame]:
         return name, runs.assign(**{law.response: runs["loss"]})
     named = (each for each in bs.datasets.catalogue()["name"] if law.name in _laws(each))
     table = given.table or next(named)
-    columns = dict(each.split("=", 1) for each in given.column)
-    return table, table_of(table, columns, law, given.where)
+    return table, table_of(table, columns_named(given.column), law, given.where)
 
 
 def _laws(table: str) -> tuple[str, ...]:
@@ -93,7 +92,7 @@ def _design(law: Law, runs: pd.DataFrame, size: str) -> pd.DataFrame:
     A law of one input stands at the values that the table has of it; of an `x`, at its flops.
     """
     order = "flops" if "flops" in runs else law.inputs[0]
-    table = runs.sort_values(order, ignore_index=True)
+    table = runs.sort_values(order, kind="stable", ignore_index=True)
     if size == "table":
         return table
     kept = [round(k * (len(table) - 1) / (int(size) - 1)) for k in range(int(size))]

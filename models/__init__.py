@@ -9,6 +9,7 @@ from bayescale.errors import LawError
 from bayescale.law import Law
 from bayescale.models.accuracy import (
     ACCURACY_FROM_LOSS,
+    ACCURACY_LADDER,
     SIGMOID_ABOVE_CHANCE,
     SIGMOID_ACCURACY,
 )
@@ -16,7 +17,7 @@ from bayescale.models.broken_power_law import BNSL_1, BNSL_2
 from bayescale.models.chinchilla import CHINCHILLA
 from bayescale.models.coupled import COUPLED
 from bayescale.models.data_constrained import DATA_CONSTRAINED
-from bayescale.models.error_from_loss import ERROR_FROM_LOSS
+from bayescale.models.error_from_loss import ERROR_FROM_LOSS, ERROR_LADDER
 from bayescale.models.frontier import FRONTIER
 from bayescale.models.isoflop import ISOFLOP, ISOFLOP_SKEWED
 from bayescale.models.kaplan import KAPLAN_FLOOR, KAPLAN_ND
@@ -59,7 +60,9 @@ LAWS: dict[str, Law] = {
         SIGMOID_ACCURACY,
         SIGMOID_ABOVE_CHANCE,
         ACCURACY_FROM_LOSS,
+        ACCURACY_LADDER,
         ERROR_FROM_LOSS,
+        ERROR_LADDER,
     )
 }
 """Every law by its name, in the order of the documentation; the first is the default."""

@@ -22,6 +22,9 @@ of the runs, in units of the spread of the losses or of twice that of the log sc
 the slope there of the logarithm of what is above guessing, for each e-fold of scale or spread of
 losses. Runs know the two last ones whether they come near the ceiling or not.
 
+``accuracy_ladder`` has the law of the loss on the task, of parameters and tokens
+(:mod:`bayescale.models.chinchilla`), in the same model: accuracies are then predicted from these.
+
 A scale is compute unless the table has a column x, or ``--column x=params`` names another. An
 accuracy may be given as ``error``. Groups are families of models on one task for
 ``sigmoid_accuracy``, which share all but where the rise happens, and tasks for the two others, each
@@ -40,13 +43,15 @@ it is the better input.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pymc as pm
 
 from bayescale.flops import SIX_ND, Array
-from bayescale.law import Law, Prior, Units
+from bayescale.law import Law, Prior, Units, of_response
+from bayescale.models.chinchilla import CHINCHILLA
 from bayescale.scales import AMOUNT, SHARE
 from bayescale.shares import beta, beta_binomial
 
@@ -243,4 +248,10 @@ ACCURACY_FROM_LOSS = Law(
     tau=TAU_LOSS,
     domain={"bits_per_byte": (0.3, 2.5)},
     reference=LADDER,
+)
+ACCURACY_LADDER = replace(
+    ACCURACY_FROM_LOSS,
+    name="accuracy_ladder",
+    title="Ladder: accuracy on a task from its loss, and that from parameters and tokens",
+    stage=of_response(CHINCHILLA, "bits_per_byte"),
 )

@@ -9,6 +9,9 @@ how much of it a finite loss takes off. With :math:`e^L` the perplexity, it is a
 What is sampled is ``eps``, ``gone``, the part of it that is gone at the middle of the losses, and
 ``steep``, gamma times the spread of the losses.
 
+``error_ladder`` has the law of that loss, of parameters and tokens
+(:mod:`bayescale.models.chinchilla`), in the same model: errors are then predicted from these.
+
 Source: Gadre et al. (2024), arXiv:2403.08540 (``scaling/laws.py`` of its repository). The figures
 claimed were not read in print: they are recomputed from the released runs, with the six runs and
 the least squares that the authors' code takes (``scaling/shared.py``).
@@ -18,6 +21,8 @@ above 0 by a corner of a thousandth, which elsewhere does not show: it says noth
 low, where :mod:`bayescale.models.accuracy` levels off. Averages hide tasks that stay at guessing.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pymc as pm
 
@@ -25,6 +30,7 @@ from bayescale.claims import Claim
 from bayescale.flops import Array
 from bayescale.law import Law, Prior, Units
 from bayescale.models.accuracy import LIKELIHOODS
+from bayescale.models.chinchilla import CHINCHILLA
 from bayescale.scales import AMOUNT, SHARE
 
 CORNER = 1e-3
@@ -95,6 +101,13 @@ ERROR_FROM_LOSS = Law(
         _claim("RedPajama", "gadre_rpj", 0.857, 2.21, 0.715),
         _claim("RefinedWeb", "gadre_rw", 0.865, 2.21, 0.707),
     ),
-    domain={"loss": (2.2, 6.5)},
+    domain={"loss": (2.38, 6.13)},
     reference="Gadre et al. (2024), arXiv:2403.08540",
+)
+ERROR_LADDER = replace(
+    ERROR_FROM_LOSS,
+    name="error_ladder",
+    title="Ladder: error over tasks from the loss, and that from parameters and tokens",
+    stage=CHINCHILLA,
+    claims=(),
 )

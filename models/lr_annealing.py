@@ -17,9 +17,9 @@ A table has one row for each point of each curve: ``step``, ``learning_rate`` an
 which tells curves apart. Both sums follow from these. Between rows the rate changes linearly; where
 it changes between two rows that are close, and not in the gaps before and after, it steps at the
 second. It rises linearly from 0 to that of a curve's first row, and gets there after
-``warmup_steps`` if there is such a column, or else at that row; this rise is no drop. So give every schedule from the end of
-its warm-up on, also where only its last loss is wanted. Rows of one curve err alike from one to the
-next, and each curve has an offset and a tilt of its own.
+``warmup_steps`` if there is such a column, or else at that row; this rise is no drop. So give every
+schedule from the end of its warm-up on, also where only its last loss is wanted. A fit takes rows
+a thousand steps apart, which err alike from one to the next, and each curve has an offset.
 
 What is sampled is the loss at the middle of the rows (``level``), how it is split between what
 stays and what training takes off (``share``), the exponent, and ``gain``: the share of
@@ -54,6 +54,10 @@ SCHEDULE, STEP, RATE, WARMUP = "schedule", "step", "learning_rate", "warmup_step
 
 ABRUPT = 500
 """Rows this many steps apart, or fewer, tell a rate that steps from one that falls slowly."""
+
+APART = 1000.0
+"""Steps between the rows that are fitted. Those of the released curves, 128 steps apart, do not err
+as the likelihood says: white noise lies on top of what lasts for thousands of steps."""
 
 
 def loss(lr_sum: Array, lr_drop: Array, L_0: Array, A: Array, alpha: Array, C: Array) -> Array:
@@ -133,7 +137,7 @@ def _every_step(begin: float, steps: Array, rates: Array) -> Array:
 def _warmup(name: str, rows: pd.DataFrame, steps: Array) -> float:
     """Step at which the rate of the first row is reached."""
     if WARMUP in rows:
-        return min(float(rows[WARMUP].iloc[0]), steps[0])
+        return min(float(rows[WARMUP].iloc[0]), float(steps[0]))
     if len(rows) == 1:
         raise DataError(
             f"schedule {name!r} has one row, at step {steps[0]:g}; expected all of it from the end "
@@ -220,7 +224,7 @@ def lr_annealing(decay: float = 0.999) -> Law:
         coefficients=coefficients,
         derived={"drop_gain": drop_gain},
         size=_size,
-        likelihoods=(autoregressive(SCHEDULE, STEP),),
+        likelihoods=(autoregressive(SCHEDULE, STEP, APART),),
         clusters=SCHEDULE,
         tilts=False,
         claims=tuple(claim for claim in LUO if claim.method == f"decay {decay:g}"),

@@ -161,3 +161,37 @@ def test_the_prior_predictive_draws_whole_curves(fitted: Fit) -> None:
     predicted = with_prior.tree["prior_predictive"].to_dataset()["log_y"]
     assert predicted.dims == (*SAMPLE_DIMS, "run")
     assert bool(np.isfinite(predicted).all())
+
+
+def test_rows_are_taken_far_enough_apart_and_the_last() -> None:
+    table = pd.DataFrame(
+        {"run": "a", "step": [0.0, 10.0, 20.0, 35.0, 40.0, 50.0], "loss": range(6)}
+    )
+    assert Series("run", "step", 20.0).taken(table, ["loss"]).tolist() == [1, 0, 1, 0, 1, 1]
+    assert Series("run", "step").taken(table, ["loss"]).all()
+
+
+def test_in_whatever_order_and_under_whatever_index_they_stand() -> None:
+    rng = np.random.default_rng(2)
+    table = pd.DataFrame(
+        {"run": np.repeat(["a", "b"], 8), "step": np.tile(np.arange(8.0), 2), "loss": range(16)}
+    )
+    series = Series("run", "step", 3.0)
+    mixed = table.sample(frac=1, random_state=rng)
+    found = set(mixed.index[series.taken(mixed, ["loss"])])
+    assert found == set(np.flatnonzero(series.taken(table, ["loss"])))
+
+
+def test_a_branch_has_of_its_trunk_the_row_where_it_leaves() -> None:
+    trunk = pd.DataFrame({"run": "trunk", "step": np.arange(6.0), "loss": [6, 5, 4, 3, 2, 1.0]})
+    branch = trunk.assign(run="branch", loss=[6, 5, 4, 2.5, 1.5, 0.5])
+    table = pd.concat([trunk, branch], ignore_index=True)
+    taken = Series("run", "step").taken(table, ["loss"])
+    assert table[~taken][["run", "step"]].to_numpy().tolist() == [["branch", 0.0], ["branch", 1.0]]
+
+
+def test_one_value_that_two_curves_share_by_chance_is_no_branch() -> None:
+    one = pd.DataFrame({"run": "a", "step": np.arange(4.0), "loss": [4, 3, 2, 1.0]})
+    other = one.assign(run="b", loss=[5, 3, 2.5, 1.5])
+    table = pd.concat([one, other], ignore_index=True)
+    assert Series("run", "step").taken(table, ["loss"]).all()

@@ -135,3 +135,22 @@ def test_laws_of_shares_can_be_compared(by: str) -> None:
     flat = replace(SIGMOID_ACCURACY, name="another", priors=WIDER, title="With wider priors")
     found = bs.compare([SIGMOID_ACCURACY, flat], runs, by=by, jobs=1, random_seed=1)
     assert np.isfinite(found.table["elpd"]).all()
+
+
+def test_a_density_of_shares_compares_with_one_of_counts() -> None:
+    """A likelihood of counts scores nearly as its Beta limit does, not worse by log n."""
+    runs = shares(40)
+    scores = [
+        bs.backtest(
+            SIGMOID_ACCURACY,
+            runs,
+            likelihood=factory,
+            methods=("posterior",),
+            cuts=(0.5,),
+            jobs=1,
+            random_seed=1,
+        ).scores()["log_score"]["posterior"]
+        for factory in (beta_binomial, beta)
+    ]
+    # They model the same spread; log 1000 is 6.9.
+    assert abs(scores[0] - scores[1]) < 1

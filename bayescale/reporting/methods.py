@@ -118,8 +118,8 @@ def _of_runs(fit: Fit, origin: Origin) -> Iterator[tuple[str, str]]:
 
 
 def _span(values: "pd.Series[float]") -> str:
-    decades = f"{(values.max() / values.min()):.3g}"
-    return f"{values.min():.3g} to {values.max():.3g} (a factor of {decades})"
+    span = f"{values.min():.3g} to {values.max():.3g}"
+    return f"{span} (a factor of {values.max() / values.min():.3g})" if values.min() > 0 else span
 
 
 def _of_fit(fit: Fit) -> Iterator[tuple[str, str]]:

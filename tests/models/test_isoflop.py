@@ -155,10 +155,14 @@ def test_coefficients_are_those_of_no_budget_in_particular(swept: Fit) -> None:
 
 
 def test_budgets_scatter_about_the_common_frontier(swept: Fit) -> None:
-    """Their offsets are a standard normal's by the model, in units of what they scatter by."""
+    """By a Normal of `centre_sd`: its density is that of the offsets by the model."""
     posterior = swept.posterior
-    off = np.log(posterior["k_isoflop"] / posterior["k"]) / posterior["centre_sd"]
+    off = np.log(posterior["k_isoflop"] / posterior["k"]) / np.sqrt(posterior["centre_sd"])
     assert_allclose(off, posterior["centre_offset"].to_numpy(), rtol=1e-6, atol=1e-9)
+    drawn = swept.with_prior(400, random_seed=5).tree["prior"].to_dataset()
+    z = np.log(drawn["k_isoflop"] / drawn["k"]) / drawn["centre_sd"]
+    # Monte Carlo error of an sd of independent values, times five.
+    assert_allclose(z.std(), 1.0, atol=5 / np.sqrt(2 * z.size))
 
 
 def test_the_optimum_is_the_frontier(swept: Fit) -> None:
