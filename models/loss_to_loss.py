@@ -97,6 +97,8 @@ SHARED: dict[str, Any] = {
     "size": lambda loss_source: 1 / loss_source,
     "likelihoods": (errors_in_variables,),
     "noisy": ("loss_source",),
+    # Losses of one budget are alike, so that offsets of budgets would take the place of the law.
+    "clusters": None,
     "domain": {"loss_source": (2.5, 4.5)},
     "reference": "Brandfonbrener et al. (2024), arXiv:2411.12925, section 3",
 }
