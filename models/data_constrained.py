@@ -107,8 +107,8 @@ def coefficients(
     """Split the loss at the pivot into its shares, and scale them from there."""
     split = chinchilla.coefficients(units, 1.0, share, alpha, beta)
     # In proportion to E, A and B the loss has no other scale, however often data is repeated.
-    pivot = (units.pivot[name] for name in ("params", "tokens", "unique_tokens"))
-    scale = level * units.pivot["loss"] / loss(*pivot, **split, R_D=R_D, R_N=R_N)
+    pivot = {name: units.pivot[name] for name in ("params", "tokens", "unique_tokens")}
+    scale = level * units.pivot["loss"] / loss(**pivot, **split, R_D=R_D, R_N=R_N)
     scaled = {name: scale * split[name] for name in ("E", "A", "B")}
     return {**scaled, "alpha": alpha, "beta": beta, "R_D": R_D, "R_N": R_N}
 
