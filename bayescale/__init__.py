@@ -24,6 +24,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "claims": ["Claim"],
         "comparison": ["Comparison", "compare"],
         "diagnosis": ["Verdict"],
+        "endings": ["endings"],
         "errors": ["BayescaleError", "ConvergenceError", "DataError", "LawError"],
         "fitting": ["Fit", "fit"],
         "law": ["Law", "Prior", "Units"],

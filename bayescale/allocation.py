@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from bayescale.draws import coefficients_of, typical
+from bayescale.draws import by_group, coefficients_of
 from bayescale.errors import DataError, LawError
 from bayescale.extrapolation import decades_past, sizes
 from bayescale.flops import SIX_ND, Cost
@@ -63,7 +63,7 @@ def optimum(
     law = fit.law
     budgets = checked_budgets(law, flops, given)
     budget = xr.DataArray(budgets, dims="budget", coords={"budget": budgets})
-    coefficients = coefficients_of(law, typical(fit.structure, fit.posterior, fit.runs))
+    coefficients = coefficients_of(law, fit.posterior)
     past = decades_past(budgets, sizes(law, fit.runs, cost))
     beyond = xr.DataArray(past, dims="budget", coords={"budget": budgets})
     alone = optimal_params(law, coefficients, budget, cost, given)
@@ -84,6 +84,48 @@ def optimum(
     return answer.assign_coords(decades_beyond_runs=beyond).assign_attrs(
         law=law.name, cost=cost.name, **given
     )
+
+
+def optimum_of_groups(fit: "Fit", *, cost: Cost = SIX_ND) -> xr.Dataset:
+    """The optimum of each group of a law that groups its runs by compute, at its own compute.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of a law that brings groups, such as the budgets of an IsoFLOP sweep.
+    cost : Cost
+        What a model costs.
+
+    Returns
+    -------
+    Dataset
+        As `optimum`, with the groups' dim in place of ``budget`` and coordinate ``flops``, the
+        geometric mean of their runs'.
+
+    Raises
+    ------
+    LawError
+        If the groups are not the law's own, or it says nothing of params and tokens.
+    """
+    law, made = fit.law, fit.structure
+    if not (made.own_groups and law.has_optimum):
+        raise LawError(
+            f"law {law.name!r} does not group runs by their compute; expected one that does, for "
+            "example isoflop. Ask for fit.optimum(flops)."
+        )
+    middles = np.log(fit.runs["flops"]).groupby(fit.runs[made.by].map(str)).mean()
+    labels = list(made.groups)
+    flops = xr.DataArray(np.exp(middles.loc[labels]), dims=made.by, coords={made.by: labels})
+    coefficients = coefficients_of(law, by_group(made, fit.posterior))
+    params = optimal_params(law, coefficients, flops, cost)
+    tokens = cost.tokens(params, flops)
+    found = {
+        "N_opt": params,
+        "D_opt": tokens,
+        "tokens_per_param": tokens / params,
+        "L_opt": response_at(law, coefficients, params, flops, cost, {}),
+    }
+    return xr.Dataset(found).transpose("chain", "draw", ...).assign_coords(flops=flops)
 
 
 def response_at(

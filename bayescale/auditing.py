@@ -207,7 +207,7 @@ def _listed(
             f"there is no claim about law {law.name!r}; expected one at least. Name a law with "
             "published numbers, or give a file of claims."
         )
-    known = {*law.coefficient_names, *law.derived, *AT_BUDGET}
+    known = {*law.sayable, *AT_BUDGET}
     for each in listed:
         unknown = sorted(each.names - known)
         if unknown:
@@ -254,12 +254,12 @@ def _audited(
 
 def _said(claim: Claim, law: Law) -> set[str]:
     """What a claim says something about, with what follows from its coefficients."""
-    follows = {
+    follows = law.labels(
         name
         for name, function in law.derived.items()
-        if set(arguments(function)) <= {*claim.values}
-    }
-    return (claim.names | follows) - AT_BUDGET.keys()
+        if set(law.labels(arguments(function))) <= {*claim.values}
+    )
+    return (claim.names | {*follows}) - AT_BUDGET.keys()
 
 
 def _only(claim: Claim, known: frozenset[str]) -> Claim:

@@ -76,7 +76,7 @@ def _told(claim: Claim, fit: "Fit", runs: pd.DataFrame) -> xr.Dataset:
     alone, drifting = (fit.predict(points, extrapolate=beyond) for beyond in (False, True))
     observed = xr.DataArray(runs[law.response].to_numpy(), dims="point")
     columns = {name: xr.DataArray(points[name].to_numpy(), dims="point") for name in law.inputs}
-    claimed = law.formula(**columns, **rounded(claim, law.coefficient_names))
+    claimed = law.formula(**columns, **rounded(claim, law, law.coefficient_names))
     scattered = xr.ufuncs.log(alone["new_run"] / alone["mean"])
     low, high = (scattered.quantile(q, SAMPLE_DIMS) for q in stats.norm.cdf([-1.0, 1.0]))
     logs = xr.ufuncs.log(observed)

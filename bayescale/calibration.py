@@ -164,6 +164,10 @@ def calibrate(
     """
     table = _design(law, design)
     made = fixed_structure(law, table, likelihood, clusters)
+    if made.likelihood.series is not None:  # only what a fit takes is simulated
+        taken = made.likelihood.series.taken(table, (*law.inputs, law.response))
+        table = table[taken].reset_index(drop=True)
+        made = fixed_structure(law, table, likelihood, clusters)
     truths = (
         drawn_truths(made, table, simulations, random_seed)
         if truth is None

@@ -4,7 +4,7 @@ Too few runs, an input that does not vary and runs that contradict each other ar
 be right but rarely is (units, a ray, losses in bits) becomes a warning that the fit keeps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import pandas as pd
 from bayescale.errors import DataError
 from bayescale.flops import SIX_ND, Cost
 from bayescale.runs import COMPUTE
+from bayescale.scales import POSITIVE, Scale
 
 SEED_NOISE = 0.05  # relative; runs that differ in the seed alone are taken to agree so far
 GUESS_NATS = 11.5  # ln of a vocabulary of 100,000
@@ -27,6 +28,8 @@ def check_runs(
     parameters: int,
     law: str,
     cost: Cost = SIX_ND,
+    sized: bool = True,
+    scales: Mapping[str, Scale] | None = None,
 ) -> tuple[str, ...]:
     """Return what looks odd about runs that `read_runs` let through, before a law is fitted.
 
@@ -42,6 +45,10 @@ def check_runs(
         Its name, for the messages.
     cost : Cost
         What the flops are held against.
+    sized : bool
+        Whether the inputs are sizes, which should vary by a factor; losses as inputs need not.
+    scales : mapping of str to Scale, optional
+        What inputs and response may be; positive where nothing is said.
 
     Returns
     -------
@@ -56,7 +63,10 @@ def check_runs(
     runs = runs.reset_index(drop=True)
     _refuse_few(runs, parameters, law)
     _refuse_constant(runs, inputs, law)
-    _refuse_disagreement(runs, response)
+    on = {name: (scales or {}).get(name, POSITIVE) for name in (*inputs, response)}
+    if on[response].logged:
+        _refuse_disagreement(runs, response)
+    positive = [name for name in inputs if on[name].logged]
     remarks = (
         _remark_few(runs, parameters, law),
         _remark_copies(runs),
@@ -64,9 +74,9 @@ def check_runs(
         _remark_units(runs, "tokens", 1e6),
         _remark_flops(runs, cost),
         _remark_level(runs, response),
-        _remark_bits(runs, inputs, response),
+        _remark_bits(runs, positive, response),
         _remark_ray(runs, inputs),
-        _remark_range(runs, inputs),
+        _remark_range(runs, positive) if sized else "",
     )
     return tuple(remark for remark in remarks if remark)
 

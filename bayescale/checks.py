@@ -4,7 +4,7 @@ Each check is a function of a claim and a fit and returns a `CheckResult`. What 
 said to be so; printed digits are given their rounding.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -16,10 +16,11 @@ from scipy import optimize, stats
 from bayescale.claims import Claim
 from bayescale.diagnosis import honesty
 from bayescale.display import listed
-from bayescale.draws import is_number
+from bayescale.draws import number
 from bayescale.driving import largest_budget
 from bayescale.flops import SIX_ND
 from bayescale.influence import cases_by, resampled
+from bayescale.law import Law
 
 if TYPE_CHECKING:
     from bayescale.fitting import Fit
@@ -76,14 +77,20 @@ def honest_sd(fit: "Fit", draws: xr.DataArray) -> float:
 
 def claimed_names(claim: Claim, fit: "Fit") -> list[str]:
     """Quantities with a claimed value that the fit has as one number."""
-    return [
-        name for name in claim.values if name in fit.posterior and is_number(fit.posterior[name])
-    ]
+    return [name for name in claim.values if number(fit.posterior, name) is not None]
+
+
+def of_number(fit: "Fit", label: str) -> xr.DataArray:
+    """Draws of what goes by a label, which is there."""
+    draws = number(fit.posterior, label)
+    if draws is None:
+        raise KeyError(label)
+    return draws
 
 
 def has_all(claim: Claim, fit: "Fit") -> bool:
     """Whether the claim is a whole law."""
-    return set(fit.law.coefficient_names) <= set(claim.values)
+    return set(fit.law.numbers) <= set(claim.values)
 
 
 def position(claim: Claim, fit: "Fit") -> CheckResult:
@@ -105,14 +112,14 @@ def position(claim: Claim, fit: "Fit") -> CheckResult:
         )
     else:
         sentence = f"{listed(names)} within {limit:.1f} standard deviations of the posterior mean."
-    data = xr.Dataset({name: fit.posterior[name] for name in names})
+    data = xr.Dataset({name: of_number(fit, name) for name in names})
     return CheckResult(
         "position", DISAGREES if far else AGREES, {"limit": limit, **rows}, sentence, data
     )
 
 
 def _placed(claim: Claim, fit: "Fit", name: str) -> dict[str, float]:
-    draws, value, half = fit.posterior[name], claim.values[name], claim.rounding(name)
+    draws, value, half = of_number(fit, name), claim.values[name], claim.rounding(name)
     mean, own = float(draws.mean()), honest_sd(fit, draws)
     error = claim.sd(name) or 0.0
     nearest = float(np.clip(mean, value - half, value + half))
@@ -134,13 +141,15 @@ def joint(claim: Claim, fit: "Fit") -> CheckResult:
     name = "joint position"
     if not has_all(claim, fit):
         return untested(name, "The claim does not give every coefficient.")
-    names = list(fit.law.coefficient_names)
+    names = fit.law.numbers
     if any(claim.values[each] <= claim.rounding(each) for each in names):
         return untested(name, "A coefficient is not positive within its rounding.")
-    draws = np.log([fit.posterior[each].to_numpy().ravel() for each in names])
+    each_drawn = [of_number(fit, each) for each in names]
+    if any(bool((drawn <= 0).any()) for drawn in each_drawn):
+        return untested(name, "A coefficient may be negative, and has no logarithm.")
+    draws = np.log([drawn.to_numpy().ravel() for drawn in each_drawn])
     stretch = [
-        honest_sd(fit, logs) / float(logs.std(ddof=1))
-        for logs in (xr.ufuncs.log(fit.posterior[each]) for each in names)
+        honest_sd(fit, logs) / float(logs.std(ddof=1)) for logs in map(xr.ufuncs.log, each_drawn)
     ]
     whiten = np.linalg.inv(np.linalg.cholesky(np.cov(draws))) / float(np.median(stretch))
     values, half = np.array([(claim.values[each], claim.rounding(each)) for each in names]).T
@@ -172,7 +181,7 @@ def at_budget(claim: Claim, fit: "Fit", flops: float | None = None) -> CheckResu
         return untested(name, "The claim is no whole law of params and tokens.")
     if not fit.law.has_optimum_at(claim.at):
         return untested(name, f"The claim does not say at what {', '.join(fit.law.further)}.")
-    if fit.structure.by is not None:
+    if fit.structure.by is not None and not fit.structure.own_groups:
         return untested(name, "The runs are grouped.")
     if stated and claim.budget:
         return stated_optimum(claim, fit, claim.budget)
@@ -203,18 +212,21 @@ def optimum_range(claim: Claim, fit: "Fit", flops: float) -> tuple[float, float,
     """Optimal params by the claim, and the least and most within the rounding of its digits."""
     from bayescale.allocation import optimal_params
 
-    corners = rounded(claim, fit.law.coefficient_names)
+    corners = rounded(claim, fit.law, fit.law.coefficient_names)
     found = optimal_params(fit.law, corners, xr.DataArray(flops), SIX_ND, claim.at).to_numpy()
     return float(found[0]), float(found.min()), float(found.max())
 
 
-def rounded(claim: Claim, names: tuple[str, ...]) -> dict[str, xr.DataArray]:
+def rounded(claim: Claim, law: Law, names: Iterable[str]) -> dict[str, Any]:
     """The claimed coefficients, then every corner of what rounds to them, along ``corner``."""
-    middle = np.array([claim.values[name] for name in names])
-    half = np.array([claim.rounding(name) for name in names])
-    signs = np.array([np.zeros(len(names)), *product((-1.0, 1.0), repeat=len(names))])
-    corners = middle + signs * half
-    return {name: xr.DataArray(corners[:, k], dims="corner") for k, name in enumerate(names)}
+    names = tuple(names)
+    labels = law.labels(names)
+    middle = np.array([claim.values[label] for label in labels])
+    half = np.array([claim.rounding(label) for label in labels])
+    signs = np.array([np.zeros(len(labels)), *product((-1.0, 1.0), repeat=len(labels))])
+    corners = xr.DataArray(middle + signs * half, dims=("corner", "number"))
+    each = {label: corners.isel(number=k) for k, label in enumerate(labels)}
+    return law.gathered(each, names)
 
 
 def width(claim: Claim, fits: Mapping[str, "Fit"]) -> CheckResult:
@@ -252,14 +264,15 @@ def width(claim: Claim, fits: Mapping[str, "Fit"]) -> CheckResult:
 
 
 def _needed(claim: Claim, fit: "Fit", name: str) -> dict[str, float]:
-    claimed, own = claim.sd(name) or np.nan, float(fit.posterior[name].std(ddof=1))
+    claimed, draws = claim.sd(name) or np.nan, of_number(fit, name)
+    own = float(draws.std(ddof=1))
     needed = len(fit.runs) * (own / claimed) ** 2
-    pieces = max(cases_by(fit, resampled(fit)).shape[-1] - len(fit.law.coefficient_names), 1)
+    pieces = max(cases_by(fit, resampled(fit)).shape[-1] - len(fit.law.numbers), 1)
     low, high = pieces / stats.chi2.ppf([0.95, 0.05], pieces)
     return {
         "claimed": claimed,
         "sd": own,
-        "honest_sd": honest_sd(fit, fit.posterior[name]),
+        "honest_sd": honest_sd(fit, draws),
         "ratio": claimed / own,
         "runs_needed": needed,
         "runs_needed_low": needed * low,

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from bayescale.clusters import Clusters
 from bayescale.draws import SAMPLE_DIMS
@@ -195,9 +194,10 @@ def _cut(function: Callable[..., pd.DataFrame], **options: Any) -> Choice:
 
 
 def _off(fit: "Fit") -> np.ndarray:
-    """How far each run lies off the law, in log response, at the mean of the draws."""
+    """How far each run lies off the law, in log response as a rule, at the mean of the draws."""
     from bayescale.draws import expected_response
 
     expected = expected_response(fit.structure, fit.posterior, fit.runs, "run")
-    logs = np.log(fit.runs[fit.law.response].to_numpy())
-    return np.asarray(abs(logs - xr.ufuncs.log(expected).mean(SAMPLE_DIMS)))
+    on = fit.law.scale_of(fit.law.response).measured
+    observed = on(fit.runs[fit.law.response].to_numpy())
+    return np.asarray(abs(observed - on(expected).mean(SAMPLE_DIMS)))

@@ -22,6 +22,10 @@ PAPERS = {
     "2005.14165": Paper("Brown", 2020, "Language Models are Few-Shot Learners"),
     "2010.14701": Paper("Henighan", 2020, "Scaling Laws for Autoregressive Generative Modeling"),
     "2203.15556": Paper("Hoffmann", 2022, "Training Compute-Optimal Large Language Models"),
+    "2209.06640": Paper(
+        "Alabdulmohsin", 2022, "Revisiting Neural Scaling Laws in Language and Vision"
+    ),
+    "2210.14891": Paper("Caballero", 2022, "Broken Neural Scaling Laws"),
     "2303.08774": Paper("OpenAI", 2023, "GPT-4 Technical Report"),
     "2305.06466": Paper("Giordano", 2023, "The Bayesian Infinitesimal Jackknife for Variance"),
     "2305.16264": Paper("Muennighoff", 2023, "Scaling Data-Constrained Language Models"),
@@ -30,13 +34,35 @@ PAPERS = {
         2024,
         "Beyond Chinchilla-Optimal: Accounting for Inference in Language Model Scaling Laws",
     ),
+    "2403.08540": Paper(
+        "Gadre",
+        2024,
+        "Language models scale reliably with over-training and on downstream tasks",
+    ),
     "2404.10102": Paper("Besiroglu", 2024, "Chinchilla Scaling: A Replication Attempt"),
+    "2405.10938": Paper(
+        "Ruan",
+        2024,
+        "Observational Scaling Laws and the Predictability of Language Model Performance",
+    ),
+    "2406.19146": Paper(
+        "Porian", 2024, "Resolving Discrepancies in Compute-Optimal Scaling of Language Models"
+    ),
     "2407.21783": Paper("Grattafiori", 2024, "The Llama 3 Herd of Models"),
+    "2408.11029": Paper("Tissue", 2024, "Scaling Law with Learning Rate Annealing"),
     "2411.12925": Paper(
         "Brandfonbrener", 2024, "Loss-to-Loss Prediction: Scaling Laws for All Datasets"
     ),
+    "2412.04403": Paper(
+        "Bhagia", 2024, "Establishing Task Scaling Laws via Compute-Efficient Model Ladders"
+    ),
     "2502.06857": Paper("McLeish", 2025, "Gemstones: A Model Suite for Multi-Faceted Scaling Laws"),
     "2502.18969": Paper("Li", 2025, "(Mis)Fitting: A Survey of Scaling Laws"),
+    "2503.12811": Paper(
+        "Luo",
+        2025,
+        "A Multi-Power Law for Loss Curve Prediction Across Learning Rate Schedules",
+    ),
     "2509.23963": Paper(
         "Schaeffer", 2025, "Evaluating the Robustness of Chinchilla Compute-Optimal Scaling"
     ),

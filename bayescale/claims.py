@@ -32,7 +32,8 @@ class Claim:
     label : str
         Short name, for example ``"Hoffmann et al., rounded"``.
     values : mapping of str to float
-        Coefficients and derived quantities as printed, and those of `AT_BUDGET`.
+        Coefficients and derived quantities as printed, and those of `AT_BUDGET`. One part of
+        several goes by its label in a summary, such as ``d[1]``.
     errors : mapping of str to float, optional
         Their standard errors, where printed.
     intervals : mapping of str to (float, float), optional

@@ -28,6 +28,7 @@ from bayescale.shell import (
     Json,
     Seed,
     Table,
+    Where,
     check_optimum,
     columns_named,
     given_as,
@@ -93,9 +94,10 @@ def fit(
     table: Table = DEFAULT_TABLE,
     law: Annotated[str, typer.Option(help="Which law; see bayescale laws.")] = "coupled",
     likelihood: Annotated[
-        str | None, typer.Option(help="variance_function, student_t or normal.")
+        str | None, typer.Option(help="variance_function, student_t, normal; beta, beta_binomial.")
     ] = None,
     columns: Columns = None,
+    where: Where = None,
     by: Annotated[str | None, typer.Option(help="Column that groups the runs.")] = None,
     pool: Annotated[
         str | None, typer.Option(help="With --by: shared, separate or partial.")
@@ -120,7 +122,7 @@ def fit(
         storage.check_target(out)
     if flops or given:
         _check_budgets(chosen, flops, given, as_json)
-    runs = table_of(table, columns_named(columns or []), chosen)
+    runs = table_of(table, columns_named(columns or []), chosen, where)
     with showing(chains) as progress:
         fitted = fitting.fit(
             chosen,

@@ -19,6 +19,7 @@ from bayescale.shell import (
     Given,
     Json,
     Seed,
+    Where,
     check_optimum,
     columns_named,
     given_as,
@@ -48,6 +49,8 @@ def report(
     ] = DEFAULT_TABLE,
     law: Annotated[str | None, typer.Option(help="Which law; coupled by default.")] = None,
     columns: Columns = None,
+    where: Where = None,
+    by: Annotated[str | None, typer.Option(help="Column that groups the runs.")] = None,
     flops: Budgets = None,
     at: Given = None,
     draws: Draws = 1000,
@@ -72,7 +75,7 @@ def report(
         if given or (flops and chosen.allocates):
             check_optimum(chosen, flops, given)
         settings = {"draws": draws, "chains": chains, "random_seed": seed}
-        fitted, table = _fitted(source, chosen, columns, **settings), source
+        fitted, table = _fitted(source, chosen, columns, where, by, **settings), source
     made = report_of(fitted, flops=flops, at=given, table=table, command=_command())
     made.save(out, form=form, figures=figures)
     print(out)
@@ -96,13 +99,20 @@ def _loaded(source: str, law: str | None) -> "Fit":
 
 
 def _fitted(
-    table: str, law: "Law", columns: list[str] | None, *, chains: int, **settings: Any
+    table: str,
+    law: "Law",
+    columns: list[str] | None,
+    where: list[str] | None = None,
+    by: str | None = None,
+    *,
+    chains: int,
+    **settings: Any,
 ) -> "Fit":
     from bayescale import fitting
 
-    runs = table_of(table, columns_named(columns or []), law)
+    runs = table_of(table, columns_named(columns or []), law, where)
     with showing(chains) as progress:
-        return fitting.fit(law, runs, chains=chains, progress=progress, **settings)
+        return fitting.fit(law, runs, by=by, chains=chains, progress=progress, **settings)
 
 
 def audit(

@@ -18,7 +18,7 @@ import pandas as pd
 import pymc as pm
 
 from bayescale.errors import DataError
-from bayescale.flops import Array
+from bayescale.flops import RESOLUTION, Array, alike
 from bayescale.law import FOUND, Law, Prior
 
 FLOPS = "flops"
@@ -29,8 +29,6 @@ apart than that, as a rule; runs that were made at no budgets in particular are 
 RUNS_EACH, CLUSTERS, SHARE = 4, 3, 0.5
 """Clusters are taken into account where at least `CLUSTERS` of them have `RUNS_EACH` runs or more,
 and those hold a `SHARE` of all runs: fewer say nothing of how clusters differ."""
-RESOLUTION = 0.01
-"""Decades below which compute is taken for the same."""
 
 INDEX, TILT = "cluster_index", "cluster_tilt"
 """What the model calls each run's cluster, and its place along the direction of tilt."""
@@ -125,7 +123,8 @@ def clusters_of(
     if by is None:
         return None
     edges = neighbourhoods(runs) if by == FOUND else ()
-    made = Clusters(FLOPS if by == FOUND else by, (), len(law.inputs) > 1, edges, group)
+    tilted = law.tilts and len(law.inputs) > 1
+    made = Clusters(FLOPS if by == FOUND else by, (), tilted, edges, group)
     labels = _labels(made, runs) if edges or by != FOUND else ()
     if 2 <= len(labels) <= len(runs) / 2:
         return replace(made, labels=labels)
@@ -142,16 +141,10 @@ def neighbourhoods(runs: pd.DataFrame) -> tuple[tuple[float, float], ...]:
 
     Complete linkage on the logarithm, cut at `WIDTH`.
     """
-    from scipy.cluster.hierarchy import fcluster, linkage
-
     if FLOPS not in runs or len(runs) < RUNS_EACH * CLUSTERS:
         return ()
     logs = np.log10(runs[FLOPS].to_numpy())
-    places, which = np.unique(np.round(logs / RESOLUTION), return_inverse=True)
-    if len(places) < CLUSTERS:
-        return ()
-    tree = linkage(places[:, None] * RESOLUTION, "complete")
-    pieces = pd.Series(logs).groupby(fcluster(tree, WIDTH, "distance")[which])
+    pieces = pd.Series(logs).groupby(alike(logs, WIDTH))
     sizes = pieces.size()
     large = sizes >= RUNS_EACH
     if large.sum() < CLUSTERS or sizes[large].sum() < SHARE * len(logs):

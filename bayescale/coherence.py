@@ -34,7 +34,7 @@ def coherence(claim: Claim, law: Law, others: Sequence[Claim] = ()) -> CheckResu
         *_own_intervals(claim),
         *(problem for each in same for problem in _implied(claim, law, each)),
         *_shares(claim, law),
-        *_lines(claim),
+        *_lines(claim, law),
     ]
     tested = [passed for passed, _ in found]
     problems = [sentence for passed, sentence in found if not passed]
@@ -64,23 +64,25 @@ def _implied(claim: Claim, law: Law, by: Claim) -> Iterator[tuple[bool, str]]:
     whose = "" if by is claim else f" of {by.label!r}"
     for name, function in law.derived.items():
         takes = arguments(function)
-        if not set(takes) <= set(by.values):
+        if not set(law.labels(takes)) <= set(by.values):
             continue
-        corners = np.asarray(call(function, rounded(by, takes)))
-        span, value = (float(corners.min()), float(corners.max())), float(corners[0])
-        follows = f"{', '.join(takes)}{whose} give {name} = {value:.4g}"
-        if name in claim.intervals:
-            ends = claim.intervals[name]
-            yield (
-                _meet(span, _widened(ends)),
-                f"{follows}, outside of its interval {_said(ends)}.",
-            )
-        if name in claim.values:
-            printed = claim.values[name]
-            yield (
-                _meet(span, _around(printed, claim.rounding(name))),
-                f"{follows}, and not {printed:g}.",
-            )
+        found = call(function, rounded(by, law, takes))
+        parts = found if isinstance(found, tuple) else (found,)
+        for label, corners in zip(law.labels([name]), map(np.asarray, parts), strict=True):
+            span, value = (float(corners.min()), float(corners.max())), float(corners[0])
+            follows = f"{', '.join(takes)}{whose} give {label} = {value:.4g}"
+            if label in claim.intervals:
+                ends = claim.intervals[label]
+                yield (
+                    _meet(span, _widened(ends)),
+                    f"{follows}, outside of its interval {_said(ends)}.",
+                )
+            if label in claim.values:
+                printed = claim.values[label]
+                yield (
+                    _meet(span, _around(printed, claim.rounding(label))),
+                    f"{follows}, and not {printed:g}.",
+                )
 
 
 def _shares(claim: Claim, law: Law) -> Iterator[tuple[bool, str]]:
@@ -94,12 +96,12 @@ def _shares(claim: Claim, law: Law) -> Iterator[tuple[bool, str]]:
         )
 
 
-def _lines(claim: Claim) -> Iterator[tuple[bool, str]]:
+def _lines(claim: Claim, law: Law) -> Iterator[tuple[bool, str]]:
     """What a printed line makes of the budget, such as D_opt = k_D C^b."""
     for factor, optimum in (("k_N", "N_opt"), ("k_D", "D_opt")):
         exponent = AT_BUDGET[optimum]
         if claim.budget and {factor, exponent, optimum} <= set(claim.values):
-            corners = rounded(claim, (factor, exponent))
+            corners = rounded(claim, law, (factor, exponent))
             line = (corners[factor] * claim.budget ** corners[exponent]).to_numpy()
             printed = claim.values[optimum]
             yield (

@@ -274,6 +274,13 @@ def _check(laws: Sequence[Law], by: str) -> None:
             f"the laws to compare describe {responses}; expected one response. "
             "Compare laws of the same column."
         )
+    stages = {None if law.stage is None else law.stage.response for law in laws}
+    if len(stages) > 1:
+        raise LawError(
+            f"some of the laws {names} have the law of an input in them, and others have not; "
+            "expected the same of all, since their densities are of other data. Compare laws with "
+            "one stage, or without any."
+        )
     if by not in WAYS:
         raise LawError(
             f"laws are to be compared by {by!r}; expected one of {', '.join(WAYS)}. Choose one."

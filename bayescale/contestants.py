@@ -14,7 +14,7 @@ from scipy.special import logsumexp
 from scipy.stats import gaussian_kde
 
 from bayescale.law import Law
-from bayescale.likelihood import LikelihoodFactory, student_t
+from bayescale.likelihood import LikelihoodFactory, student_t, student_t_unlogged
 
 RESIDUALS = 10
 """Residuals drawn for every resample of the point fit."""
@@ -29,7 +29,7 @@ class Predicted:
     Parameters
     ----------
     draws : (draw, point) array
-        Of the response on its scale: the log response, as a rule.
+        Of the log response, or of one that is not positive as it is.
     log_density : (point,) array
         At the observed one.
     doubt : str
@@ -66,8 +66,8 @@ class Question:
 
     @property
     def observed(self) -> Array:
-        """Response of the runs to predict, on its scale: the log response, as a rule."""
-        on = self.law.scale_of(self.law.response).forward
+        """Response of the runs to predict: the log response, as a rule."""
+        on = self.law.scale_of(self.law.response).measured
         return np.asarray(on(self.larger[self.law.response].to_numpy()))
 
 
@@ -78,7 +78,7 @@ def _posterior(asked: Question, *, extrapolate: bool = True) -> Predicted:
     from bayescale.flops import SIX_ND
     from bayescale.misfit import misfit_at_points
     from bayescale.prediction import log_density, scatter
-    from bayescale.structure import observed_of, response_of
+    from bayescale.structure import further, observed_of, response_of
 
     fitted = fit(
         asked.law,
@@ -94,9 +94,11 @@ def _posterior(asked: Question, *, extrapolate: bool = True) -> Predicted:
     there = scatter(*parts, misfit_at_points(*parts, rng) + drift)
     made, runs = fitted.structure, len(asked.larger)
     density = log_density(made, there, observed_of(made, asked.larger)).reshape(-1, runs)
+    if made.likelihood.family.trials is not None:  # of the share: one count is 1/n of it wide
+        density += np.log(further(made, asked.larger, fitted.runs)[made.likelihood.family.trials])
     draws = response_of(made, there.rvs(random_state=rng), asked.larger, fitted.runs)
     return Predicted(
-        draws=asked.law.scale_of(asked.law.response).forward(draws).reshape(-1, runs),
+        draws=asked.law.scale_of(asked.law.response).measured(draws).reshape(-1, runs),
         log_density=logsumexp(density, axis=0) - np.log(len(density)),
         doubt=" ".join(fitted.verdict.reasons),
     )
@@ -104,21 +106,24 @@ def _posterior(asked: Question, *, extrapolate: bool = True) -> Predicted:
 
 def _one_scale(asked: Question) -> Predicted:
     """What a model of one line gives: every run on its own, one scale, the law true everywhere."""
-    return _posterior(replace(asked, likelihood=student_t, clusters=None), extrapolate=False)
+    logged = asked.law.scale_of(asked.law.response).logged
+    alike = student_t if logged else student_t_unlogged
+    return _posterior(replace(asked, likelihood=alike, clusters=None), extrapolate=False)
 
 
 def _point_fit(asked: Question) -> Predicted:
     from bayescale.pointfit import point_fit
 
+    on = asked.law.scale_of(asked.law.response).measured
     best, resampled = point_fit(asked.law, asked.known, random_seed=asked.random_seed)
 
     def expected(runs: pd.DataFrame, coefficients: xr.Dataset) -> Array:
         inputs = [runs[name].to_numpy() for name in asked.law.inputs]
         values = [coefficients[name].to_numpy()[..., None] for name in asked.law.coefficient_names]
-        logs: Array = np.log(asked.law.formula(*inputs, *values))
-        return logs
+        measured: Array = on(asked.law.formula(*inputs, *values))
+        return measured
 
-    left = np.log(asked.known[asked.law.response].to_numpy()) - expected(asked.known, best)
+    left = on(asked.known[asked.law.response].to_numpy()) - expected(asked.known, best)
     means = np.repeat(expected(asked.larger, resampled), RESIDUALS, axis=0)
     rng = np.random.default_rng(asked.random_seed)
     draws = means + rng.choice(np.ravel(left), size=means.shape)

@@ -129,11 +129,12 @@ def runs_above(loo: xr.Dataset, pareto_k: float) -> list[int]:
     return [int(row) + 1 for row in np.flatnonzero(loo["pareto_k"].to_numpy() > pareto_k)]
 
 
-def leave_one_out(posterior: xr.Dataset, log_likelihood: xr.Dataset) -> xr.Dataset:
+def leave_one_out(posterior: xr.Dataset, log_likelihood: xr.DataArray) -> xr.Dataset:
     """Expected log predictive density by PSIS-LOO, with each run's Pareto k."""
     import arviz_stats
 
-    tree = xr.DataTree.from_dict({"posterior": posterior, "log_likelihood": log_likelihood})
+    each = log_likelihood.to_dataset(name="runs")
+    tree = xr.DataTree.from_dict({"posterior": posterior, "log_likelihood": each})
     with warnings.catch_warnings():
         # The verdict and the fit's warnings say it, and name the runs.
         warnings.filterwarnings("ignore", "Estimated shape parameter of Pareto", UserWarning)

@@ -30,8 +30,10 @@ def significant(value: float, scale: float) -> str:
     return f"{value:.{max(1 - int(np.floor(np.log10(scale))), 0)}f}"
 
 
-def listed(words: Sequence[str]) -> str:
-    """A, b and c."""
+def listed(words: Sequence[str], most: int | None = None) -> str:
+    """A, b and c; of more than `most`, these and how many others."""
+    if most is not None and len(words) > most + 1:
+        words = [*words[:most], f"{len(words) - most} others"]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 

@@ -32,12 +32,17 @@ def quantities(made: Structure, runs: pd.DataFrame, free: xr.Dataset) -> xr.Data
     """Coefficients and derived quantities of every draw, with the free parameters.
 
     Each variable's ``role`` attribute says what it is: ``coefficient``, ``derived``, ``noise`` or
-    ``free``. Those of a stage have its prefix.
+    ``free``. Those of a stage have its prefix. Of a law that groups its runs by itself, these are
+    the coefficients of no group in particular; those of the groups have the role ``group``, and the
+    standard deviations between groups are noise.
     """
     law, likelihood = made.law, made.likelihood
     parameters = parameters_of(made, free)
-    given = coefficients_from(made, free, runs)
+    given = given_by_group = coefficients_from(made, free, runs)
+    if made.own_groups:
+        given = coefficients_from(made, common(made, free), runs)
     coefficients = {name: given[name] for name in law.coefficient_names}
+    between = {f"{name}_sd": free[f"{name}_sd"] for name in common_names(made)}
     noise = {name: call(function, parameters) for name, function in likelihood.derived.items()}
     # What only serves to sample another quantity is not reported beside it.
     serving = {name for function in likelihood.derived.values() for name in arguments(function)}
@@ -46,8 +51,11 @@ def quantities(made: Structure, runs: pd.DataFrame, free: xr.Dataset) -> xr.Data
     roles = {
         "coefficient": stacked(law, coefficients),
         "derived": stacked(law, law.derive(coefficients)),
-        "noise": {**reported, **noise},
+        "noise": {**between, **reported, **noise},
     }
+    if made.own_groups:
+        each = stacked(law, {name: given_by_group[name] for name in law.coefficient_names})
+        roles["group"] = {made.grouped(n): x for n, x in each.items() if made.by in x.dims}
     named = {
         name: values.assign_attrs(role=role)
         for role, group in roles.items()
@@ -101,21 +109,23 @@ def coefficients_of(law: Law, posterior: xr.Dataset) -> dict[str, Any]:
     return {name: parted(posterior, name, law.parts) for name in law.coefficient_names}
 
 
-def typical(made: Structure, posterior: xr.Dataset, runs: pd.DataFrame) -> xr.Dataset:
-    """Coefficients of no group in particular, for a law that groups its runs by itself.
+def common_names(made: Structure) -> list[str]:
+    """Parameters of a law that groups its runs by itself, which have a common value."""
+    pool = made.pool if made.own_groups else ()
+    return [name for name, kind in pool if kind is Pool.PARTIAL]
 
-    For others the posterior as it is.
-    """
-    if made.by is None or made.by != made.law.by:
-        return posterior
-    pooled = {name: posterior[f"{name}_common"] for name, kind in made.pool if kind is Pool.PARTIAL}
-    common = posterior.drop_vars(list(pooled)).assign(
+
+def common(made: Structure, free: xr.Dataset) -> xr.Dataset:
+    """Draws of parameters of no group in particular: common values in place of the groups'."""
+    names = common_names(made)
+    values = {name: free[f"{name}_common"] for name in names}
+    parts = {name: f"{name}_common_part" for name in names}
+    return free.drop_vars(names).assign(
         {
-            name: values.rename({f"{name}_common_part": f"{name}_part"} if values.ndim > 2 else {})
-            for name, values in pooled.items()
+            name: x.rename({parts[name]: f"{name}_part"}) if parts[name] in x.dims else x
+            for name, x in values.items()
         }
     )
-    return xr.Dataset(stacked(made.law, coefficients_from(made, common, runs)))
 
 
 def parted(draws: xr.Dataset, name: str, parts: Mapping[str, tuple[str, ...]]) -> Any:
@@ -129,6 +139,19 @@ def parted(draws: xr.Dataset, name: str, parts: Mapping[str, tuple[str, ...]]) -
 def is_number(values: xr.DataArray) -> bool:
     """Whether a quantity is one number in each draw, without parts or groups."""
     return set(values.dims) == set(SAMPLE_DIMS)
+
+
+def number(draws: xr.Dataset, label: str) -> xr.DataArray | None:
+    """What goes by a label in a summary, if there is such a quantity and it is one number."""
+    name, _, part = label.partition("[")
+    if name not in draws:
+        return None
+    values, dim = draws[name], f"{name}_part"
+    if part:
+        if dim not in values.dims or part[:-1] not in values[dim]:
+            return None
+        values = values.sel({dim: part[:-1]}, drop=True)
+    return values if is_number(values) else None
 
 
 def numbers(
@@ -182,11 +205,19 @@ def _columns(made: Structure, points: pd.DataFrame, dim: str) -> dict[str, xr.Da
     return {name: xr.DataArray(points[name].to_numpy(), dims=dim) for name in made.law.inputs}
 
 
+def by_group(made: Structure, posterior: xr.Dataset) -> xr.Dataset:
+    """The law's coefficients of each group, where there are groups."""
+    names = {name: made.grouped(name) for name in made.law.coefficient_names}
+    return xr.Dataset(
+        {name: posterior[each if each in posterior else name] for name, each in names.items()}
+    )
+
+
 def _at_points(
     made: Structure, posterior: xr.Dataset, points: pd.DataFrame, dim: str
 ) -> dict[str, Any]:
     """Coefficients at each point: those of its group."""
-    chosen = posterior[list(made.law.coefficient_names)]
+    chosen = by_group(made, posterior)
     if made.by is not None and made.by in chosen.dims:
         group = xr.DataArray(group_index(made, points), dims=dim)
         chosen = chosen.isel({made.by: group}).drop_vars(made.by)
@@ -215,6 +246,29 @@ def scattered(
     law = expected_response(made, posterior, points, dim, inputs)
     expected = made.law.scale_of(made.law.response).moved(law, shift)
     return made.likelihood.scatter(expected, design, **noise)
+
+
+def deviation(
+    made: Structure, posterior: xr.Dataset, runs: pd.DataFrame, points: pd.DataFrame, dim: str
+) -> xr.DataArray:
+    """How far a run lies off the law, as a rule: of the log response, or of one not positive.
+
+    The scale of a distribution that has one, which says more than a standard deviation where tails
+    are heavy, and its standard deviation otherwise.
+    """
+    parameters = scattered(made, posterior, runs, points, dim)
+    if "sigma" in parameters:
+        return xr.DataArray(parameters["sigma"])
+    aligned = xr.broadcast(*parameters.values())
+    arrays = {name: x.to_numpy() for name, x in zip(parameters, aligned, strict=True)}
+    spread: xr.DataArray = aligned[0].copy(data=made.likelihood.family.frozen(**arrays).std())
+    trials = made.likelihood.family.trials
+    return spread if trials is None else spread / trials_of(made, points, runs, dim)
+
+
+def trials_of(made: Structure, points: pd.DataFrame, runs: pd.DataFrame, dim: str) -> xr.DataArray:
+    """How many trials the response of each point is the share of."""
+    return xr.DataArray(further(made, points, runs)[str(made.likelihood.family.trials)], dims=dim)
 
 
 def within(made: Structure, runs: pd.DataFrame, points: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -19,7 +19,7 @@ import pandas as pd
 import pymc as pm
 import xarray as xr
 
-from bayescale.draws import SAMPLE_DIMS, expected_response, scattered
+from bayescale.draws import SAMPLE_DIMS, deviation, expected_response
 from bayescale.flops import SIX_ND, Array, Cost
 from bayescale.law import Law, Prior, call
 from bayescale.misfit import misfit_at_points
@@ -122,12 +122,18 @@ def misfit_slope(
     """
     decades = decades_beyond(made.law, larger, known, SIX_ND)
     shift = misfit_at_points(made, posterior, known, larger, np.random.default_rng(seed))
-    scale = scattered(made, posterior, known, larger, "point")["sigma"]
-    own = np.broadcast_to(scale.mean({*scale.dims} - {"point"}), len(larger)) ** 2
-    on = made.law.scale_of(made.law.response).forward
-    expected = on(expected_response(made, posterior, larger, "point")) + shift
+    off = deviation(made, posterior, known, larger, "point")
+    on = made.law.scale_of(made.law.response)
+    law = expected_response(made, posterior, larger, "point")
+    expected = on.forward(law) + shift
     draws = expected.stack(sample=SAMPLE_DIMS).transpose("point", "sample").to_numpy()
-    return weighted_slope(on(larger[made.law.response].to_numpy()), draws, own, decades)
+    middle = law.median(SAMPLE_DIMS).to_numpy()
+    # What is observed may lie at an edge of the scale, so that it is set off from the law there.
+    steep = 1.0 if on.logged else on.slope(middle)
+    own = (np.broadcast_to(off.mean({*off.dims} - {"point"}), len(larger)) / steep) ** 2
+    observed = on.measured(larger[made.law.response].to_numpy())
+    placed = on.forward(middle) + (observed - on.measured(middle)) / steep
+    return weighted_slope(placed, draws, own, decades)
 
 
 def weighted_slope(

@@ -228,10 +228,16 @@ def _factor(label: str) -> str:
 def _outliers(fit: "Fit") -> Iterator[Finding]:
     threshold = furthest(len(fit.runs))
     for row, off in outliers(fit).items():
+        # Tails that are heavy and rows that err alike are not to be had together.
+        way_out = (
+            "; if it stays, take likelihood=bayescale.likelihood.variance_function, whose tails "
+            "are heavy"
+            if fit.likelihood.series is None
+            else ""
+        )
         sentence = (
             f"Run {_run(fit, int(str(row)))} lies {abs(off):.1f} scales "
-            f"{'above' if off > 0 else 'below'} the law. Look at the run; if it stays, take "
-            "likelihood=bayescale.likelihood.variance_function, whose tails are heavy."
+            f"{'above' if off > 0 else 'below'} the law. Look at the run{way_out}."
         )
         yield _found("outlier", f"run {row}", abs(off), threshold, sentence)
 
@@ -278,6 +284,10 @@ def _narrow(fit: "Fit") -> Iterator[Finding]:
         yield _found("honesty", str(label), ratio, HONEST, sentence)
 
 
+NAMED = 8
+"""Quantities that one sentence names."""
+
+
 def _priors(fit: "Fit", table: pd.DataFrame) -> Iterator[Finding]:
     """What the runs identify and another prior would yet move, the most sensitive first."""
     asked = table.loc[_asked(fit, list(table.index))]
@@ -288,7 +298,8 @@ def _priors(fit: "Fit", table: pd.DataFrame) -> Iterator[Finding]:
         worst, sensitivity = names[0], float(moved["prior"].iloc[0])
         most = f", {worst} most" if len(names) > 1 else ""
         sentence = (
-            f"Another prior would move {listed(names)}{most} (sensitivity {sensitivity:.2f}). "
-            "Look at plots.plot_psense_dist, and give the priors that you believe."
+            f"Another prior would move {listed(names, NAMED)}{most} "
+            f"(sensitivity {sensitivity:.2f}). Look at plots.plot_psense_dist, and give the "
+            "priors that you believe."
         )
         yield _found("prior", worst, sensitivity, SENSITIVE, sentence)

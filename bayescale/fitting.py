@@ -98,8 +98,9 @@ class Fit:
 
     @property
     def log_likelihood(self) -> xr.DataArray:
-        """Log likelihood of each run at each draw, (chain, draw, run)."""
-        return self.tree["log_likelihood"].to_dataset()[observed_name(self.structure)]
+        """Log likelihood of each run at each draw, (chain, draw, run); with that of a stage."""
+        each = self.tree["log_likelihood"].to_dataset()
+        return prediction.of_runs(each).rename(observed_name(self.structure))
 
     @cached_property
     def case_likelihood(self) -> xr.DataArray:
@@ -333,6 +334,8 @@ def fit(
     by = grouping_of(law, by)
     together = clusters_of(law, table, clusters, by)
     chosen = likelihood or default_likelihood(law, table, clustered=together is not None)
+    table, left = _taken(chosen(law.inputs), law, table)
+    doubts.extend(left)
     if likelihood is None and chosen in (student_t, normal):
         doubts.append(
             f"few runs ({len(table)}): they are taken to scatter alike everywhere, since a "
@@ -343,7 +346,7 @@ def fit(
     )
     drawn = sample_carefully(_sampler(sampler), made, table, settings)
     fitted = Fit(made, assemble(made, table, drawn, settings))
-    if by is None:
+    if by is None or made.own_groups:
         fitted = _left_out(fitted, _sampler(sampler), settings)
     return _finish(fitted, doubts, perf_counter() - begun, drawn.seconds)
 
@@ -354,9 +357,30 @@ def _read(law: Law, source: pd.DataFrame | str | PathLike[str]) -> tuple[pd.Data
     # A simplex has one number less to find than it has parts.
     parameters = sum(max(len(prior.parts) - 1, 1) for prior in law.priors.values())
     doubts = check_runs(
-        table, inputs=law.inputs, response=law.response, parameters=parameters, law=law.name
+        table,
+        inputs=law.inputs,
+        response=law.response,
+        parameters=parameters,
+        law=law.name,
+        sized=law.size is None,
+        scales=law.scales,
     )
     return table, list(doubts)
+
+
+def _taken(likelihood: Likelihood, law: Law, table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Rows that the likelihood takes, and what is to be said of the others."""
+    series = likelihood.series
+    if series is None or not {series.by, series.order} <= set(table):
+        return table, []
+    taken = series.taken(table, (*law.inputs, law.response))
+    if taken.all():
+        return table, []
+    return table[taken].reset_index(drop=True), [
+        f"{taken.sum()} of {len(table)} rows are fitted: of each {series.by} those that are "
+        f"{series.apart:g} apart in {series.order}, and what branches have in common once; more "
+        "would narrow the intervals and tell nothing. For other rows pass a likelihood."
+    ]
 
 
 def _seed(given: int | None) -> int:

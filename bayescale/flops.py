@@ -129,6 +129,29 @@ def counted(runs: Any) -> Cost:
     )
 
 
+RESOLUTION = 0.01
+"""Decades below which compute is taken for the same."""
+
+
+def alike(logs: Array, width: float) -> Array:
+    """Number of each run's cluster of about the same compute: complete linkage on decades.
+
+    Parameters
+    ----------
+    logs : (run,) array
+        Decimal logarithm of compute.
+    width : float
+        Decades that a cluster spans at most.
+    """
+    from scipy.cluster.hierarchy import fcluster, linkage
+
+    places, which = np.unique(np.round(logs / RESOLUTION), return_inverse=True)
+    if len(places) < 2:
+        return np.ones(len(logs), dtype=int)
+    tree = linkage(places[:, None] * RESOLUTION, "complete")
+    return fcluster(tree, width, "distance")[which]
+
+
 COSTS: dict[str, Callable[..., Cost]] = {
     "6ND": lambda: SIX_ND,
     "serving": serving,

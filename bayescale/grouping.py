@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import DataError, LawError
-from bayescale.law import Law
+from bayescale.law import UNITS, Law
 from bayescale.likelihood import Likelihood
 
 OBSERVED = "observed"
@@ -87,7 +87,7 @@ def _refuse_name(law: Law, likelihood: Likelihood, by: str) -> None:
     taken = {
         *(*RESERVED, *columns, likelihood.family.prefix + law.response),
         *(*law.coefficient_names, *law.derived, *law.at_optimum, *likelihood.derived),
-        *(f"{kind}_{name}" for kind in ("pivot", "spread") for name in columns),
+        *(f"{kind}_{name}" for kind in UNITS for name in columns),
         *(f"{name}{kind}" for name in own for kind in ("", "_part", "_common", "_sd", "_offset")),
     }
     if by in taken or by[:1] in {"", ".", "_"} or set(by) & set("/\\"):

@@ -79,7 +79,7 @@ def by_cluster(
         ``case``.
     """
     density = log_cluster_likelihood(fit)
-    told = leave_one_out(fit.posterior, density.rename(cluster="run").to_dataset(name="clusters"))
+    told = leave_one_out(fit.posterior, density.rename(cluster="run"))
     found = _as_cases(told, cases_of(fit))
     again = np.flatnonzero(found["doubtful"])
     rows = _refitted(fit, likelihood, again, path, jobs)

@@ -23,7 +23,14 @@ import pandas as pd
 import pymc as pm
 import xarray as xr
 
-from bayescale.draws import coefficients_of, numbers, stacked
+from bayescale.draws import (
+    coefficients_from,
+    coefficients_of,
+    common,
+    common_names,
+    numbers,
+    stacked,
+)
 from bayescale.law import Law
 from bayescale.model import QUICK, build_model
 from bayescale.sensitivity import log_prior
@@ -116,7 +123,8 @@ def both_scaled(fit: "Fit") -> tuple[xr.Dataset, xr.Dataset]:
 def prior_draws(fit: "Fit") -> xr.Dataset:
     """Draws of what the law's priors say about coefficients, free parameters and their kin."""
     law, model = fit.law, build_model(fit.structure, fit.runs)
-    names = list(dict.fromkeys((*law.coefficient_names, *law.priors)))
+    commons = [f"{name}_common" for name in common_names(fit.structure)]
+    names = list(dict.fromkeys((*law.coefficient_names, *law.priors, *commons)))
     # Only what these depend on is compiled, and none of it for speed.
     drawn = pm.draw(
         [model[name] for name in names], PRIOR_DRAWS, random_seed=fit.random_seed, **QUICK
@@ -129,6 +137,9 @@ def prior_draws(fit: "Fit") -> xr.Dataset:
         },
         {name: fit.posterior[name] for each in dims.values() for name in each},
     )
+    if fit.structure.own_groups:
+        typical = coefficients_from(fit.structure, common(fit.structure, prior), fit.runs)
+        prior = prior.assign(stacked(law, typical))
     return prior.assign(stacked(law, law.derive(coefficients_of(law, prior))))
 
 

@@ -85,9 +85,9 @@ def _reported(fit: "Fit") -> xr.Dataset:
     return fit.posterior[[*fit.law.coefficient_names, *fit.law.derived]]
 
 
-def _on_logs(draws: xr.Dataset, like: xr.Dataset) -> xr.Dataset:
-    """Logarithms of what is positive in all draws of `like`."""
-    positive = [name for name in like if bool((like[name] > 0).all())]
+def _on_logs(draws: xr.Dataset, *like: xr.Dataset) -> xr.Dataset:
+    """Logarithms of what is positive in all draws of each of `like`."""
+    positive = [name for name in draws if all(bool((each[name] > 0).all()) for each in like)]
     return draws.assign({name: np.log(draws[name]) for name in positive})
 
 
@@ -125,8 +125,10 @@ def case_likelihood(fit: "Fit") -> xr.DataArray:
     made = fit.structure
     if made.clusters is None:
         return fit.log_likelihood
-    if made.integrable:
+    if made.integrable and made.stage is None:
         return log_cluster_likelihood(fit)
+    if made.integrable and made.stage and made.stage.clusters == made.clusters:
+        return log_cluster_likelihood(fit) + log_cluster_likelihood(fit.stage)
     names = np.array([*made.clusters.labels, ""])[made.clusters.index(fit.runs)]
     alone = [f"run {row}" for row in range(1, len(names) + 1)]
     labels = xr.DataArray(np.where(names == "", alone, names), dims=RUN, name=CLUSTER)
@@ -153,12 +155,13 @@ def moved_without(
     dict
         By row, the change of the coefficient or derived quantity that moves most.
     """
-    chosen = _reported(fit)
-    before, found = _on_logs(chosen, chosen), {}
+    chosen, found = _reported(fit), {}
     for row in rows:
         runs = fit.runs.drop(index=row).reset_index(drop=True)
         free = sampler(fit.structure, runs, replace(settings, progress=False)).posterior
-        after = _on_logs(quantities(fit.structure, runs, free)[list(chosen)], chosen)
+        other = quantities(fit.structure, runs, free)[list(chosen)]
+        # Without it, what was positive may be so no more.
+        before, after = (_on_logs(each, chosen, other) for each in (chosen, other))
         change = abs(after.mean(SAMPLE_DIMS) - before.mean(SAMPLE_DIMS))
         ratio = change / before.std(SAMPLE_DIMS, ddof=1)
         found[row] = float(ratio.to_array().max())

@@ -15,8 +15,8 @@ The records check themselves when they are made.
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
-from functools import cached_property
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property, wraps
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -144,7 +144,7 @@ def _check_prior(prior: Prior) -> None:
 
 @dataclass(frozen=True)
 class Units:
-    """What makes free parameters scale-free: the middle and the spread of the runs.
+    """What makes free parameters scale-free: the middle, the spread and the ends of the runs.
 
     Parameters
     ----------
@@ -153,10 +153,18 @@ class Units:
         positive (`bayescale.scales`).
     spread : mapping of str to array
         Standard deviation of the logarithm, or of the plain values, of each.
+    lowest, highest : mapping of str to array
+        The least and the largest value of each: floors lie below the one.
     """
 
     pivot: Mapping[str, Array]
     spread: Mapping[str, Array]
+    lowest: Mapping[str, Array]
+    highest: Mapping[str, Array]
+
+
+UNITS = tuple(each.name for each in fields(Units))
+"""What a model knows of each input and of the response, by name."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -204,9 +212,15 @@ class Law:
         Column that groups the runs of this law, whatever the table.
     pool : mapping of str to str, optional
         How free parameters behave across groups; partial where nothing is said.
+    between : mapping of str to Prior, optional
+        Of the standard deviation between groups of a partial parameter, on the scale on which it is
+        sampled; `bayescale.model.BETWEEN` where nothing is said. One that keeps away from zero, as
+        groups with many runs each allow, is sampled better.
     clusters : str, optional
         Column of the runs that err together; by default compute budgets are looked for. None for
         none.
+    tilts : bool
+        Whether such clusters have a tilt besides their offset, where there are several inputs.
     stage : Law, optional
         The law of one of the inputs, its response, which is then fitted in the same model. Its
         coefficients may be arguments of `coefficients`.
@@ -247,7 +261,9 @@ class Law:
     likelihoods: "tuple[LikelihoodFactory, ...]" = ()
     by: str | None = None
     pool: Mapping[str, str] = field(default_factory=dict)
+    between: Mapping[str, Prior] = field(default_factory=dict)
     clusters: str | None = FOUND
+    tilts: bool = True
     stage: "Law | None" = None
     noisy: tuple[str, ...] = ()
     claims: tuple[Claim, ...] = ()
@@ -271,11 +287,12 @@ class Law:
             _within(self, "size takes", arguments(self.size), inputs)
         _within(self, "scales names", self.scales, {*inputs, self.response})
         _within(self, "pool names", self.pool, set(self.priors))
+        _within(self, "between names", self.between, set(self.priors))
         _within(self, "noisy names", self.noisy, inputs)
         if self.stage is not None:
             _within(self, "the response of its stage is", [self.stage.response], inputs)
         for claim in self.claims:
-            sayable = {*known, *self.derived, *AT_BUDGET}
+            sayable = {*self.sayable, *AT_BUDGET}
             _within(self, f"claim {claim.label!r} names", claim.names, sayable)
             _within(self, f"claim {claim.label!r} is made at", claim.at, set(self.further))
         _within(self, "domain names", self.domain, inputs)
@@ -318,6 +335,29 @@ class Law:
         own = self.priors[name].parts if name in self.priors else ()
         return own if len(own) == count else tuple(str(k + 1) for k in range(count))
 
+    @cached_property
+    def numbers(self) -> tuple[str, ...]:
+        """Every single number among the coefficients, as a summary labels it: ``c[1]`` of ``c``."""
+        return self.labels(self.coefficient_names)
+
+    def labels(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Labels of all the numbers in coefficients and derived quantities."""
+        each = ((name, self.parts.get(name)) for name in names)
+        return tuple(
+            label
+            for name, parts in each
+            for label in ([f"{name}[{part}]" for part in parts] if parts else [name])
+        )
+
+    def gathered(self, values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+        """Coefficients as the formula takes them, from their numbers by label."""
+        return {
+            name: tuple(values[label] for label in self.labels([name]))
+            if name in self.parts
+            else values[name]
+            for name in names
+        }
+
     @property
     def prefix(self) -> str:
         """Stands before every name of this law where it is the stage of another."""
@@ -351,6 +391,11 @@ class Law:
         """What an input or the response may be."""
         return self.scales.get(name, POSITIVE)
 
+    @property
+    def sayable(self) -> tuple[str, ...]:
+        """Numbers that a claim may name: those of coefficients and derived quantities."""
+        return self.labels((*self.coefficient_names, *self.derived))
+
     def claims_about(self, table: str | None = None) -> tuple[Claim, ...]:
         """What was published about the law on a dataset.
 
@@ -363,6 +408,34 @@ class Law:
     def derive(self, coefficients: Mapping[str, Array]) -> dict[str, Array]:
         """Every derived quantity, from coefficients of any array kind."""
         return {name: call(function, coefficients) for name, function in self.derived.items()}
+
+
+def of_response(law: Law, response: str) -> Law:
+    """The same law of another column, such as the stage of a law whose input is a loss.
+
+    What was published about the law stays behind, since it is about other numbers.
+
+    Examples
+    --------
+    >>> from bayescale.models import CHINCHILLA
+    >>> of_response(CHINCHILLA, "bits_per_byte").response
+    'bits_per_byte'
+    """
+
+    @wraps(law.coefficients)
+    def coefficients(units: Units, **free: Any) -> dict[str, Any]:
+        every = (getattr(units, kind) for kind in UNITS)
+        theirs = ({**values, law.response: values[response]} for values in every)
+        return law.coefficients(Units(*theirs), **free)
+
+    return replace(
+        law,
+        name=f"{law.name}_of_{response}",
+        response=response,
+        coefficients=coefficients,
+        scales={n: s for n, s in law.scales.items() if n != law.response},
+        claims=(),
+    )
 
 
 _TOKENS: dict[int, str] = {}
@@ -407,9 +480,10 @@ def _dummy_coefficients(law: Law) -> dict[str, Any]:
         name: tuple(0.5 for _ in prior.parts) if prior.parts else 0.5
         for name, prior in law.priors.items()
     }
-    ones = dict.fromkeys((*law.inputs, law.response), 1.0)
+    ones, twos = (dict.fromkeys((*law.inputs, law.response), each) for each in (1.0, 2.0))
+    units = Units(ones, ones, ones, twos)
     given = _dummy_coefficients(law.stage) if law.stage else {}
-    found: dict[str, Any] = call(law.coefficients, {**given, **dummies}, units=Units(ones, ones))
+    found: dict[str, Any] = call(law.coefficients, {**given, **dummies}, units=units)
     return found
 
 

@@ -9,7 +9,7 @@ from scipy import special, stats
 from bayescale.checks import AGREES, CHANCE, DISAGREES, CheckResult, has_all, rounded, untested
 from bayescale.claims import Claim
 from bayescale.clusterwise import log_cluster_density
-from bayescale.draws import SAMPLE_DIMS, expected_response, quantities, scattered
+from bayescale.draws import SAMPLE_DIMS, deviation, expected_response, quantities, stacked
 from bayescale.flops import Array
 from bayescale.prediction import drawn_at_runs, log_likelihood
 from bayescale.simulators import truths_like
@@ -25,14 +25,13 @@ REPLICATES = 1000
 def misfit(claim: Claim, fit: "Fit") -> CheckResult:
     """Whether the runs scatter about the claimed law as they would about a true one.
 
-    The mean log residual, runs weighted by their precision in the fit, is compared with that of
-    runs made anew at the same places, with the scatter and the clusters of the fit.
+    The mean residual (of logarithms, where the response is positive), runs weighted by their
+    precision in the fit, is compared with that of runs made anew at the same places, with the
+    scatter and the clusters of the fit.
     """
     name = "residuals"
     if not has_all(claim, fit) or fit.structure.by is not None:
         return untested(name, "The claim does not give every coefficient of an ungrouped law.")
-    if not fit.law.scale_of(fit.law.response).logged:
-        return untested(name, "The response is not one whose logarithm scatters.")
     weights = precision(fit)
     means = mean_residuals(claim, fit, weights)
     mean, (low, high) = float(means[0]), (float(means.min()), float(means.max()))
@@ -41,7 +40,7 @@ def misfit(claim: Claim, fit: "Fit") -> CheckResult:
     difference, se = density_difference(claim, fit)
     outcome = DISAGREES if at_best < CHANCE else AGREES
     sentence = (
-        f"The runs lie {mean:+.4f} from the claimed law in log loss on the weighted mean "
+        f"The runs lie {mean:+.4f} from the claimed law in {_what(fit)} on the weighted mean "
         f"(p = {p:.2g}), {low:+.4f} to {high:+.4f} within the rounding of its digits"
         f"{', which are too few to use it' if p < CHANCE <= at_best else ''}; "
         f"the claim's elpd is {difference:+.0f} +- {se:.0f} against the refit."
@@ -59,6 +58,11 @@ def misfit(claim: Claim, fit: "Fit") -> CheckResult:
     return CheckResult(name, outcome, numbers, sentence)
 
 
+def _what(fit: "Fit") -> str:
+    law = fit.law
+    return f"log {law.response}" if law.scale_of(law.response).logged else law.response
+
+
 def _nearest(low: float, high: float) -> float:
     """The number nearest to zero of an interval."""
     return float(np.clip(0.0, low, high))
@@ -69,31 +73,33 @@ def precision(fit: "Fit") -> Array:
 
     Without it a few runs that scatter widely would decide over a mean.
     """
-    scale = scattered(fit.structure, fit.posterior, fit.runs, fit.runs, "run")["sigma"]
+    scale = deviation(fit.structure, fit.posterior, fit.runs, fit.runs, "run")
     each = np.broadcast_to(scale.median(SAMPLE_DIMS), len(fit.runs)) ** -2.0
     return np.asarray(each / each.mean())
 
 
 def mean_residuals(claim: Claim, fit: "Fit", weights: Array) -> Array:
-    """Mean log residual of the runs under the claim, then under every corner of its rounding."""
+    """Mean residual of the runs under the claim, then under every corner of its rounding."""
     law = fit.law
-    corners = rounded(claim, law.coefficient_names)
+    corners = rounded(claim, law, law.coefficient_names)
     columns = {name: xr.DataArray(fit.runs[name].to_numpy(), dims="run") for name in law.inputs}
     expected = law.formula(**columns, **corners)
-    logs = xr.DataArray(np.log(fit.runs[law.response].to_numpy()), dims="run")
-    return np.asarray(((logs - np.log(expected)) * xr.DataArray(weights, dims="run")).mean("run"))
+    on = law.scale_of(law.response).measured
+    observed = xr.DataArray(on(fit.runs[law.response].to_numpy()), dims="run")
+    return np.asarray(((observed - on(expected)) * xr.DataArray(weights, dims="run")).mean("run"))
 
 
 def _mean_scatter(fit: "Fit", weights: Array) -> float:
-    """Standard deviation of the mean log residual of runs made anew about a true law."""
+    """Standard deviation of the mean residual of runs made anew about a true law."""
     made, rng = fit.structure, np.random.default_rng(fit.random_seed)
     # What clusters miss is drawn anew, too.
     truths = truths_like(made, fit.posterior, REPLICATES, fit.random_seed)
     known = quantities(made, fit.runs, truths)
     drawn = drawn_at_runs(made, known, fit.runs, rng)
-    logs = np.log(response_of(made, drawn, fit.runs, fit.runs))
-    about = np.log(expected_response(made, known, fit.runs, "run"))
-    means = ((logs - about) * xr.DataArray(weights, dims="run")).mean("run")
+    on = made.law.scale_of(made.law.response).measured
+    responses = on(response_of(made, drawn, fit.runs, fit.runs))
+    about = on(expected_response(made, known, fit.runs, "run"))
+    means = ((responses - about) * xr.DataArray(weights, dims="run")).mean("run")
     low, high = np.quantile(means, stats.norm.cdf([-1.0, 1.0]))
     return float((high - low) / 2)
 
@@ -105,11 +111,9 @@ def density_difference(claim: Claim, fit: "Fit") -> tuple[float, float]:
     pays for its coefficients by WAIC.
     """
     law = fit.law
+    values = stacked(law, law.gathered(claim.values, law.coefficient_names))
     claimed = fit.posterior.assign(
-        {
-            name: xr.full_like(fit.posterior[name], claim.values[name])
-            for name in law.coefficient_names
-        }
+        {name: xr.zeros_like(fit.posterior[name]) + value for name, value in values.items()}
     )
     theirs, ours = (_waic(fit, draws) for draws in (claimed, fit.posterior))
     each = theirs - ours

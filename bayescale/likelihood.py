@@ -192,6 +192,32 @@ def normal(inputs: tuple[str, ...]) -> Likelihood:
 
 
 @cache
+def errors_in_variables(inputs: tuple[str, ...]) -> Likelihood:
+    """Normal about the log of the law, with inputs measured as well, or as badly, as the response.
+
+    For laws that say which of their inputs are `noisy`. Each such input errs by the same share as
+    the response, and where it does the law errs by its slope there:
+
+        log y_i ~ Normal(log f(x_i), sigma sqrt(1 + sum_j slope_ij^2))
+
+    That is the density of the runs with their true inputs integrated out, as long as the law is
+    straight over so short a distance: of the order of sigma^2 it is not.
+    """
+
+    def scatter(expected: Array, design: Mapping[str, Array], sigma: Array) -> dict[str, Array]:
+        steep = sum(x**2 for name, x in design.items() if name.startswith("slope_"))
+        return {"mu": np.log(expected), "sigma": sigma * np.sqrt(1 + steep)}
+
+    return Likelihood(
+        name="errors_in_variables",
+        title="Normal on the log response, the inputs erring like it",
+        family=LOG_NORMAL,
+        priors={"sigma": SIGMA},
+        scatter=scatter,
+    )
+
+
+@cache
 def student_t(inputs: tuple[str, ...]) -> Likelihood:
     """Student-t about the log of the law, one scale for all runs."""
     return _one_scale_t("student_t", "Student-t on the log response, one scale", LOG_STUDENT_T)
@@ -292,11 +318,81 @@ def normal_variance_function(inputs: tuple[str, ...]) -> Likelihood:
     )
 
 
+@cache
+def with_errors(name: str, sigma: Prior) -> LikelihoodFactory:
+    """Responses that were measured with a known error: likelihoods that read it from a column.
+
+    Parameters
+    ----------
+    name : str
+        Column with the standard error of the log response.
+    sigma : Prior
+        Of the scale on which the law itself misses responses without an error.
+    """
+
+    @cache
+    def factory(inputs: tuple[str, ...]) -> Likelihood:
+        return Likelihood(
+            name=f"with_errors_{name}",
+            title=f"Normal on the log response, its errors from {name} and one scale beside them",
+            family=LOG_NORMAL,
+            priors={"sigma": sigma},
+            columns={name: column(name)},
+            scatter=lambda expected, design, sigma: {
+                "mu": np.log(expected),
+                "sigma": np.sqrt(design[name] ** 2 + sigma**2),
+            },
+        )
+
+    return factory
+
+
+# Neighbours among checkpoints err alike, hardly ever the other way; not wholly alike either, since
+# what a whole curve has in common is its offset.
+RHO = Prior(pm.Beta, alpha=2.0, beta=2.0)
+
+
+@cache
+def autoregressive(by: str, order: str, apart: float = 0.0) -> LikelihoodFactory:
+    """Normal about the log of the law, each row of a curve lying off it about as the one before.
+
+    Parameters
+    ----------
+    by, order : str
+        Columns that tell curves apart, and along which they run (`bayescale.series`).
+    apart : float
+        How far apart, in `order`, rows are that are fitted. 0 takes all.
+
+    Returns
+    -------
+    callable
+        From a law's inputs to the likelihood, as `fit` takes it.
+    """
+
+    @cache
+    def likelihood(inputs: tuple[str, ...]) -> Likelihood:
+        return Likelihood(
+            name="autoregressive",
+            title=f"Normal on the log response, correlated along {order} within each {by}",
+            family=LOG_NORMAL,
+            priors={"sigma": SIGMA, "rho": RHO},
+            scatter=lambda expected, design, sigma, rho: {
+                "mu": np.log(expected),
+                "sigma": sigma,
+                "rho": rho,
+            },
+            series=Series(by, order, apart),
+        )
+
+    return likelihood
+
+
 LIKELIHOODS: dict[str, LikelihoodFactory] = {
     "normal_variance_function": normal_variance_function,
     "variance_function": variance_function,
     "student_t": student_t,
     "normal": normal,
+    "errors_in_variables": errors_in_variables,
     "student_t_unlogged": student_t_unlogged,
 }
 
@@ -323,9 +419,17 @@ def default_likelihood(
 
 def likelihood_named(name: str) -> LikelihoodFactory:
     """Look up a likelihood by the name it goes by on the shell and in saved files."""
-    if name not in LIKELIHOODS:
+    known = every_likelihood()
+    if name not in known:
         raise LawError(
-            f"unknown likelihood {name!r}; expected one of {', '.join(LIKELIHOODS)}. "
+            f"unknown likelihood {name!r}; expected one of {', '.join(known)}. "
             "Choose one of these, or pass your own function to fit()."
         )
-    return LIKELIHOODS[name]
+    return known[name]
+
+
+def every_likelihood() -> dict[str, LikelihoodFactory]:
+    """Every likelihood by its name, those of shares too."""
+    from bayescale.shares import SHARES
+
+    return {**LIKELIHOODS, **SHARES}

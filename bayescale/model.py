@@ -29,7 +29,7 @@ from bayescale.grouping import (
     OBSERVED,
     Pool,
 )
-from bayescale.law import Law, Prior, Units, call
+from bayescale.law import UNITS, Law, Prior, Units, call
 from bayescale.marginal import log_marginal
 from bayescale.series import GAP, PREVIOUS, conditional
 from bayescale.structure import (
@@ -70,13 +70,16 @@ def _own_data(made: Structure, runs: pd.DataFrame) -> dict[str, np.ndarray]:
     data |= further(made, runs, runs)
     if made.likelihood.series is not None:
         data |= made.likelihood.series.links(runs)
-    data |= {f"pivot_{name}": value for name, value in units.pivot.items()}
-    data |= {f"spread_{name}": value for name, value in units.spread.items()}
+    for kind in UNITS:
+        data |= {f"{kind}_{name}": value for name, value in getattr(units, kind).items()}
     for name, prior in made.priors:
         data |= {f"prior_{name}_{key}": number for key, number in prior.parameters.items()}
     if made.by is not None:
         data[GROUP_INDEX] = group_index(made, runs)
-        data["prior_between_sigma"] = BETWEEN.parameters["sigma"]
+        for name, kind in made.pool:
+            if kind is Pool.PARTIAL:
+                numbers = law.between.get(name, BETWEEN).parameters.items()
+                data |= {f"prior_{name}_sd_{key}": number for key, number in numbers}
     if made.clusters is not None:
         data[INDEX] = made.clusters.index(runs)
         place = tilt_of(made, runs)
@@ -187,10 +190,7 @@ def _log_marginal(data: Mapping[str, Any], free: Mapping[str, Any], mu: Any, sig
 
 def _units(law: Law, data: Mapping[str, Any]) -> Units:
     names = (*law.inputs, law.response)
-    return Units(
-        pivot={name: data[f"pivot_{name}"] for name in names},
-        spread={name: data[f"spread_{name}"] for name in names},
-    )
+    return Units(*({name: data[f"{kind}_{name}"] for name in names} for kind in UNITS))
 
 
 def _register(made: Structure, data: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -218,13 +218,18 @@ def _partial(
     made: Structure, name: str, prior: Prior, numbers: dict[str, Any], parts: tuple[str, ...]
 ) -> Any:
     common = prior.distribution(f"{name}_common", **numbers, dims=parts or None)
-    between = BETWEEN.distribution(f"{name}_sd", sigma=pm.modelcontext(None)["prior_between_sigma"])
+    scatter = made.law.between.get(name, BETWEEN)
+    said = {key: pm.modelcontext(None)[f"prior_{name}_sd_{key}"] for key in scatter.parameters}
+    between = scatter.distribution(f"{name}_sd", **said)
     transform = pm.modelcontext(None).rvs_to_transforms[common]
     # A simplex has one coordinate less on the sampling scale than it has parts.
     free = len(prior.parts) - (transform is not None and transform.ndim_supp > 0)
     shape = (len(made.groups), free) if parts else (len(made.groups),)
-    offset = pm.Normal(f"{name}_offset", 0.0, 1.0, shape=shape)
-    value = moved(transform, common, common, between * offset)
+    # Half of the way from offsets, which mix where groups say little, to the values of the groups,
+    # which mix where they say much: a prior of the law's own is taken to keep away from zero.
+    half = between**0.5 if name in made.law.between else 1.0
+    offset = pm.Normal(f"{name}_offset", 0.0, half, shape=shape)
+    value = moved(transform, common, common, between / half * offset)
     return pm.Deterministic(name, value, dims=(made.by, *parts))
 
 

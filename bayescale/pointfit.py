@@ -1,5 +1,7 @@
 """The point fit that papers report: Huber loss on log residuals, and a pairs bootstrap.
 
+A response that is not positive leaves plain residuals.
+
 It is what intervals are held against, not a way to fit a law: it has no prior and no model of how
 runs scatter, and its bootstrap takes the law for true.
 """
@@ -12,6 +14,7 @@ import pandas as pd
 import xarray as xr
 from scipy.optimize import least_squares
 
+from bayescale.errors import LawError
 from bayescale.law import Law
 from bayescale.likelihood import normal
 from bayescale.structure import structure
@@ -34,7 +37,7 @@ def point_fit(
     Parameters
     ----------
     law : Law
-        A law whose coefficients are positive.
+        A law whose coefficients are positive, one number each.
     runs : DataFrame
         Validated runs.
     resamples : int
@@ -46,6 +49,11 @@ def point_fit(
     -------
     best, resampled : Dataset
         Coefficients; the second with dim ``draw``.
+
+    Raises
+    ------
+    LawError
+        If the law has other coefficients.
 
     References
     ----------
@@ -70,17 +78,31 @@ def starts(law: Law, runs: pd.DataFrame, count: int, random_seed: int) -> Array:
     """Logarithms of coefficients drawn from the prior."""
     made = structure(law, normal(law.inputs), runs)
     prior = prior_groups(made, runs, count, random_seed)["prior"]
+    _check_positive(law, prior)
     return np.log(np.column_stack([prior[name].to_numpy()[0] for name in law.coefficient_names]))
+
+
+def _check_positive(law: Law, prior: xr.Dataset) -> None:
+    """Raise LawError unless every coefficient is one positive number in every draw."""
+    for name in law.coefficient_names:
+        if name in law.parts or not bool((prior[name] > 0).all()):
+            what = "has several parts" if name in law.parts else "may be negative"
+            raise LawError(
+                f"law {law.name!r} has no point fit: its coefficient {name} {what}; expected one "
+                "positive number, whose logarithm is searched for. Compare it with other laws "
+                "fitted by bayescale, or leave out the point fit."
+            )
 
 
 def residuals(law: Law, runs: pd.DataFrame) -> Callable[[Array], Array]:
     """Log response that a law expects less the observed one, as a function of log coefficients."""
     inputs = [runs[name].to_numpy() for name in law.inputs]
-    observed = np.log(runs[law.response].to_numpy())
+    on = law.scale_of(law.response).measured
+    observed = on(runs[law.response].to_numpy())
 
     def off(logs: Array) -> Array:
         with np.errstate(all="ignore"):  # a step too far is taken back
-            found: Array = np.log(law.formula(*inputs, *np.exp(logs))) - observed
+            found: Array = on(law.formula(*inputs, *np.exp(logs))) - observed
         return np.nan_to_num(found, nan=1e3, posinf=1e3, neginf=-1e3)
 
     return off

@@ -103,6 +103,12 @@ def log_likelihood(made: Structure, posterior: xr.Dataset, runs: pd.DataFrame) -
     return own.merge(above_of(made.stage, below))
 
 
+def of_runs(log_likelihood: xr.Dataset) -> xr.DataArray:
+    """What a run says in all: its responses to the law and to its stage are left out together."""
+    total: xr.DataArray = log_likelihood.to_array().sum("variable")
+    return total
+
+
 def predict(
     fit: "Fit",
     points: pd.DataFrame | Mapping[str, Any],

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.draws import SAMPLE_DIMS, expected_response, scattered
+from bayescale.draws import SAMPLE_DIMS, deviation, expected_response
 from bayescale.flops import Array
 
 if TYPE_CHECKING:
@@ -156,14 +156,15 @@ def _placed(fit: "Fit", group: str | None) -> Iterator[tuple[Proposal, pd.DataFr
 def variance_with(fit: "Fit", draws: xr.DataArray, points: pd.DataFrame) -> float:
     """Variance that a quantity would be left with at most, had runs been made at the points.
 
-    That of the best linear guess from the log responses there, with their scatter and what they
-    miss together: the expected variance, where draws are Normal, and above it elsewhere.
+    That of the best linear guess from the responses there (on the logarithm, if positive), with
+    their scatter and what they miss together: the expected variance, where draws are Normal,
+    and above it elsewhere.
     """
     made = fit.structure
     expected = expected_response(made, fit.posterior, points, "point")
-    response = expected.copy(data=np.log(expected.to_numpy()))
-    parameters = scattered(made, fit.posterior, fit.runs, points, "point")
-    scale = (0 * response + parameters["sigma"]).mean(SAMPLE_DIMS).to_numpy()
+    response = made.law.scale_of(made.law.response).measured(expected)
+    own = deviation(made, fit.posterior, fit.runs, points, "point")
+    scale = (0 * response + own).mean(SAMPLE_DIMS).to_numpy()
     together = float((fit.posterior["offset_sd"] ** 2).mean()) if made.clusters else 0.0
     known = response.transpose(*SAMPLE_DIMS, "point").to_numpy().reshape(-1, len(points))
     value = draws.transpose(*SAMPLE_DIMS).to_numpy().ravel()

@@ -11,7 +11,7 @@ import xarray as xr
 from bayescale.allocation import optimal_params, response_at
 from bayescale.clusters import clusters_of
 from bayescale.diagnosis import mixed
-from bayescale.draws import ROLES, SAMPLE_DIMS, coefficients_of, numbers, quantities, typical
+from bayescale.draws import ROLES, SAMPLE_DIMS, coefficients_of, numbers, quantities
 from bayescale.errors import DataError
 from bayescale.extrapolation import sizes
 from bayescale.flops import SIX_ND
@@ -99,7 +99,7 @@ def _judged(made: Structure, free: xr.Dataset, runs: pd.DataFrame) -> dict[str, 
 
 def _optimum(made: Structure, found: xr.Dataset, runs: pd.DataFrame) -> dict[str, xr.DataArray]:
     law = made.law
-    coefficients = coefficients_of(law, typical(made, found, runs))
+    coefficients = coefficients_of(law, found)
     flops = xr.DataArray(BEYOND * float(sizes(law, runs, SIX_ND).max()))
     params = optimal_params(law, coefficients, flops, SIX_ND)
     return {"N_opt": params, "L_opt": response_at(law, coefficients, params, flops, SIX_ND, {})}

@@ -25,15 +25,16 @@ def sample_carefully(
     """Sample, and once more where that is sure to help, whatever it shows then.
 
     Where trajectories diverged, with smaller steps. Where the draws that were asked for turn out to
-    be too much alike, with `LONGER` times as many, thinned to as many; not for groups of runs,
-    which would take minutes.
+    be too much alike, with `LONGER` times as many, thinned to as many; not for groups of runs
+    that are not the law's own, which would take minutes.
     """
     drawn = sampler(made, runs, settings)
     if settings.target_accept is not None:
         return drawn
     if bool(drawn.sample_stats["diverging"].any()):
         drawn = _after(drawn, sampler(made, runs, replace(settings, target_accept=CAREFUL)))
-    enough = made.by is None and settings.draws * settings.chains >= LONGER * ESS
+    alone = made.by is None or made.own_groups
+    enough = alone and settings.draws * settings.chains >= LONGER * ESS
     if enough and not mixed(_judged(made, runs, drawn)):
         longer = replace(
             settings,

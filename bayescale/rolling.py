@@ -94,7 +94,7 @@ def roll_forward(
 
 
 def _fewest(law: Law) -> int:
-    return FEWEST * len(law.coefficient_names)
+    return FEWEST * len(law.numbers)
 
 
 def _clusters(fit: "Fit") -> str | None:

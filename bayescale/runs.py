@@ -112,10 +112,14 @@ def read_runs(
     refuse_repeated([*(name for name in standard if name in values), *others], where)
     known = pd.concat([pd.DataFrame(values), others], axis="columns")
     for name, follows in (computed or {}).items():
-        if name not in known:
+        if name in known:
+            continue
+        try:
             known[name] = follows(known)
-            if name in standard:
-                values[name] = read_numbers(known[name], name, where, on[name])
+        except KeyError:  # for want of what it follows from it is missing like any other column
+            continue
+        if name in standard:
+            values[name] = read_numbers(known[name], name, where, on[name])
     _require(values, (*inputs, response), table, where)
     first = [name for name in standard if name in values]
     return known[[*first, *(name for name in known if name not in first)]]

@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 
+STEP = 1e-4
+"""Shift over which a slope is taken: right to eight digits."""
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -44,6 +47,10 @@ class Scale:
         if self.logged:
             return values * np.exp(shift)
         return self.backward(self.forward(values) + shift)
+
+    def slope(self, values: Any) -> Any:
+        """How much a small shift moves values, per unit of it."""
+        return (self.moved(values, STEP) - self.moved(values, -STEP)) / (2 * STEP)
 
     def measured(self, values: Any) -> Any:
         """Values on the scale of which pivot and spread are mean and standard deviation."""

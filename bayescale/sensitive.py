@@ -21,6 +21,7 @@ from bayescale.checks import (
     claimed_names,
     has_all,
     honest_sd,
+    of_number,
     optimum_range,
     untested,
 )
@@ -127,7 +128,7 @@ def _moved(
         each = [flat[name].sel(statistic=which).to_numpy() for which in STATISTICS]
         chance = CHANCE / len(names)
         said = (value - half, value + half)
-        yield name, _held(fit.posterior[name], each, said, claim.sd(name) or 0.0, fit, chance)
+        yield name, _held(of_number(fit, name), each, said, claim.sd(name) or 0.0, fit, chance)
     if BEST in flat and (budget := flat.attrs.get("flops")) is not None:
         draws = answer_of(fit, budget).draws
         ends = np.log([flat[BEST].sel(statistic=which) for which in STATISTICS[2:]])

@@ -9,7 +9,7 @@ with z how far the row before lies off in its own sigma. The first row of a curv
 ``Normal(mu, sigma)``, and so does any row of a curve that nothing is known of.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,10 +35,15 @@ class Series:
         Column that tells curves apart.
     order : str
         Column along which a curve runs.
+    apart : float
+        How far apart, along it, rows are that a fit takes of a curve. Rows that follow closely
+        tell of the noise rather than of the law, and where their correlation is not what is said
+        above, it shows in what is learned of the law.
     """
 
     by: str
     order: str
+    apart: float = 0.0
 
     def links(self, runs: pd.DataFrame) -> dict[str, Array]:
         """Place of the row before each row, and its distance in those that are usual.
@@ -70,6 +75,47 @@ class Series:
         previous[ordered[follows]] = ordered[:-1][follows[1:]]
         gap[ordered[follows]] = step[follows] / np.median(step[follows])
         return {PREVIOUS: previous, GAP: gap}
+
+    def taken(self, runs: pd.DataFrame, columns: Iterable[str]) -> Array:
+        """Which rows a fit takes: those far enough apart, each once.
+
+        Parameters
+        ----------
+        runs : DataFrame
+            With the columns that tell what was measured where.
+        columns : iterable of str
+            In which rows agree, besides `order`, that a branch has from another curve.
+
+        Returns
+        -------
+        (row,) array of bool
+        """
+        spaced = np.zeros(len(runs), dtype=bool)
+        place = pd.Series(np.arange(len(runs)), runs.index)
+        ordered = place.loc[runs[self.order].sort_values(kind="stable").index]
+        for rows in ordered.groupby(runs[self.by], sort=False):
+            spaced[self._spaced(rows[1].to_numpy(), runs[self.order].to_numpy())] = True
+        kept = runs[spaced]
+        spaced[np.flatnonzero(spaced)[self.copies(kept, columns)]] = False
+        return spaced
+
+    def _spaced(self, rows: Array, along: Array) -> list[int]:
+        """The first row of a curve, then those far enough from the one before, and its last."""
+        chosen = [rows[0]]
+        for row in rows[1:]:
+            if along[row] - along[chosen[-1]] >= self.apart:
+                chosen.append(row)
+        return [*chosen, rows[-1]]
+
+    def copies(self, runs: pd.DataFrame, columns: Iterable[str]) -> Array:
+        """Which rows a branch has from a curve that is in the table before it.
+
+        Not the last row before it leaves: that says where the branch begins.
+        """
+        repeated = runs.duplicated([self.order, *columns]).to_numpy()
+        ordered = runs.assign(copy=repeated).sort_values(self.order, kind="stable")
+        stays = ordered.groupby(self.by)["copy"].shift(-1, fill_value=True)
+        return repeated & stays.sort_index().to_numpy()
 
 
 Taken = Callable[[Any, Any], Any]

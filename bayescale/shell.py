@@ -27,6 +27,10 @@ Columns = Annotated[
     list[str] | None,
     typer.Option("--column", help="Name a column: params='Model Size'. May be repeated."),
 ]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", help="Keep rows, by a column: task=boolq_val. May be repeated."),
+]
 Draws = Annotated[int, typer.Option(help="Draws a chain.")]
 Chains = Annotated[int, typer.Option(help="Chains.")]
 Seed = Annotated[int, typer.Option(help="Random seed.")]
@@ -74,15 +78,47 @@ def columns_named(pairs: list[str]) -> dict[str, str]:
     return named
 
 
-def table_of(table: str, columns: dict[str, str], law: "Law") -> "pd.DataFrame":
-    """Read a file of that name as a law wants it; without one, the dataset of that name."""
+def table_of(
+    table: str, columns: dict[str, str], law: "Law", where: list[str] | None = None
+) -> "pd.DataFrame":
+    """Read a file of that name as a law wants it; without one, the dataset of that name.
+
+    Of the rows those are kept that `where` names, as ``COLUMN=VALUE``.
+    """
     from bayescale import datasets as registry
+    from bayescale.files import read_table
     from bayescale.runs import runs_for
 
     # os.path takes any text for a path; Path.exists does not.
     is_file = os.path.exists(table) or Path(table).suffix or len(Path(table).parts) > 1
-    source: Any = table if is_file else registry.load(table)
-    return runs_for(law, source, columns=columns)
+    if is_file and not where:
+        return runs_for(law, table, columns=columns)
+    rows = read_table(table) if is_file else registry.load(table)
+    for pair in where or []:
+        rows = _kept(rows, pair)
+    return runs_for(law, rows, columns=columns)
+
+
+def _kept(rows: "pd.DataFrame", pair: str) -> "pd.DataFrame":
+    """Rows in which a column is written like a value."""
+    column, equals, value = pair.partition("=")
+    if not equals or column not in rows:
+        raise DataError(
+            f"--where got {pair!r}; expected COLUMN=VALUE with one of the columns "
+            f"{', '.join(map(str, rows))}. Correct the spelling."
+        )
+    there = rows[column].map(_written)
+    if not (there == value).any():
+        raise DataError(
+            f"--where got {pair!r}, and no row has that; expected one of "
+            f"{', '.join(there.unique()[:12])}. Correct the value."
+        )
+    return rows[there == value]
+
+
+def _written(cell: Any) -> str:
+    """A cell as a person writes it: 20 for 20.0."""
+    return f"{cell:g}" if isinstance(cell, float) else str(cell)
 
 
 def check_optimum(law: "Law", flops: list[float] | None, given: dict[str, float]) -> None:

@@ -100,14 +100,17 @@ def bent_law(
 ) -> Array:
     """The law itself is off, by a parabola in the log of each input."""
     misfit = sum(BEND * (_standard(design, name) ** 2 - 1) for name in made.law.inputs)
-    return _about(made, truth, design, rng.standard_normal(len(design))) * np.exp(misfit)
+    on = made.law.scale_of(made.law.response)
+    response = _about(made, truth, design, rng.standard_normal(len(design)))
+    return np.asarray(on.moved(response, misfit))
 
 
 def _about(made: Structure, truth: xr.Dataset, design: pd.DataFrame, scales: Array) -> Array:
     """The law with scatter of its own, in units of the usual scale."""
     known = quantities(made, design, truth)
     expected = expected_response(made, known, design, "run").to_numpy().ravel()
-    return np.asarray(expected * np.exp(float(known["sigma"].squeeze()) * scales))
+    on = made.law.scale_of(made.law.response)
+    return np.asarray(on.moved(expected, float(known["sigma"].squeeze()) * scales))
 
 
 def _standard(design: pd.DataFrame, name: str) -> Array:

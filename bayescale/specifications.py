@@ -16,6 +16,7 @@ import xarray as xr
 
 from bayescale.choices import LIKELIHOODS, Choice, prior_choices, run_choices
 from bayescale.diagnosis import interval
+from bayescale.draws import numbers
 from bayescale.errors import DataError, LawError
 from bayescale.flops import SIX_ND
 from bayescale.law import FOUND, Law
@@ -118,7 +119,7 @@ def usual_axes(fit: "Fit") -> Axes:
 
 
 def _check(axes: Axes, law: Law) -> None:
-    taken = {*law.coefficient_names, *law.derived, "statistic", TRUSTED, USED, ERROR}
+    taken = {*law.sayable, "statistic", TRUSTED, USED, ERROR}
     for name, choices in axes.items():
         if name in taken or not choices:
             raise LawError(
@@ -144,10 +145,10 @@ def specified(
 
     for choice in choices:
         runs = runs if choice.runs is None else choice.runs(runs)
-    if len(runs) < FEWEST * len(law.coefficient_names):
+    if len(runs) < FEWEST * len(law.numbers):
         raise DataError(
             f"the choices leave {len(runs)} runs; expected "
-            f"{FEWEST * len(law.coefficient_names)} or more. Leave out fewer."
+            f"{FEWEST * len(law.numbers)} or more. Leave out fewer."
         )
     options: dict[str, Any] = {"clusters": FOUND, **settings}
     for choice in choices:
@@ -161,7 +162,11 @@ def specified(
     return {
         TRUSTED: fitted.verdict.trusted,
         USED: len(fitted.runs),
-        "quantities": {str(name): _statistics(draws) for name, draws in found.items()},
+        "quantities": {
+            label: _statistics(one)
+            for name, draws in found.items()
+            for label, one in numbers(draws, str(name))
+        },
     }
 
 

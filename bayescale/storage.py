@@ -23,7 +23,7 @@ from bayescale.errors import DataError, LawError
 from bayescale.fitting import Fit
 from bayescale.grouping import Pool
 from bayescale.law import Law, Prior
-from bayescale.likelihood import LIKELIHOODS, LikelihoodFactory
+from bayescale.likelihood import LikelihoodFactory, every_likelihood
 from bayescale.runs import digest
 from bayescale.structure import Structure
 from bayescale.trees import runs_of
@@ -203,7 +203,7 @@ def _law(name: str, given: Law | None) -> Law:
 
 
 def _likelihood(law: Law, name: str, given: LikelihoodFactory | None) -> LikelihoodFactory:
-    known = {one(law.inputs).name: one for one in law.likelihoods} | LIKELIHOODS
+    known = {one(law.inputs).name: one for one in law.likelihoods} | every_likelihood()
     if given is None and name not in known:
         raise DataError(
             f"the saved fit has likelihood {name!r}, which is none of bayescale's own; expected "

@@ -78,6 +78,15 @@ class Structure:
         normal = self.likelihood.family.distribution is pm.Normal
         return self.clusters is not None and normal and self.likelihood.series is None
 
+    @property
+    def own_groups(self) -> bool:
+        """Whether the groups are the law's own, so that it has coefficients of none as well."""
+        return self.by is not None and self.by == self.law.by
+
+    def grouped(self, name: str) -> str:
+        """What a coefficient of each group is called, beside that of none in particular."""
+        return f"{name}_{self.by}" if self.own_groups else name
+
     def pooling(self, name: str) -> Pool:
         """How parameter `name` behaves across groups."""
         return dict(self.pool).get(name, Pool.SHARED)
@@ -143,11 +152,13 @@ def units_for(made: Structure, runs: pd.DataFrame) -> Units:
 
 
 def units_of(law: Law, runs: pd.DataFrame) -> Units:
-    """Middle and spread of the runs a law is fitted to."""
+    """Middle, spread and ends of the runs a law is fitted to."""
     columns = {name: runs[name].to_numpy() for name in (*law.inputs, law.response)}
     return Units(
         pivot={name: law.scale_of(name).middle(x) for name, x in columns.items()},
         spread={name: law.scale_of(name).measured(x).std() for name, x in columns.items()},
+        lowest={name: x.min() for name, x in columns.items()},
+        highest={name: x.max() for name, x in columns.items()},
     )
 
 

@@ -41,7 +41,7 @@ def assemble(
         "extrapolation": extrapolation.drawn(
             made.law, settings.chains, settings.draws, settings.random_seed
         ),
-        "loo": diagnosis.leave_one_out(drawn.posterior, log_likelihood[[observed_name(made)]]),
+        "loo": diagnosis.leave_one_out(drawn.posterior, prediction.of_runs(log_likelihood)),
         "runs": _as_dataset(runs),
     }
     tree = xr.DataTree.from_dict(groups)
@@ -84,7 +84,9 @@ def stage_tree(tree: xr.DataTree, stage: Structure) -> xr.DataTree:
         for name, values in tree.children.items()
         if name in (*named, "sample_stats", "constant_data", "runs")
     }
-    groups["loo"] = diagnosis.leave_one_out(groups["posterior"], groups["log_likelihood"])
+    groups["loo"] = diagnosis.leave_one_out(
+        groups["posterior"], prediction.of_runs(groups["log_likelihood"])
+    )
     found = xr.DataTree.from_dict(groups)
     found.attrs = {**tree.attrs, **described(stage), "warnings": "[]"}
     return found

@@ -45,9 +45,10 @@ def with_unseen(
         return made, posterior
     shared = posterior.drop_dims(made.by)
     drawn = shared.assign(_parameters(made, posterior, new, rng))
+    found = stacked(made.law, coefficients_from(made, drawn, runs))
     more = {
-        name: xr.concat([posterior[name], values], made.by)
-        for name, values in stacked(made.law, coefficients_from(made, drawn, runs)).items()
+        made.grouped(name): xr.concat([posterior[made.grouped(name)], values], made.by)
+        for name, values in found.items()
         if made.by in values.dims
     }
     return replace(made, groups=(*made.groups, *new)), shared.assign(more)
@@ -61,7 +62,8 @@ def _parameters(
     if made.stage is None:
         return own
     below = _parameters(made.stage, below_of(made.stage, posterior), new, rng)
-    return own | dict(above_of(made.stage, xr.Dataset(below)).items())
+    above = above_of(made.stage, xr.Dataset(below))
+    return own | {str(name): values for name, values in above.items()}
 
 
 def _new(made: Structure, points: pd.DataFrame) -> tuple[str, ...]:

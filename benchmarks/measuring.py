@@ -61,14 +61,16 @@ def _children_cpu() -> float:
     return spent.children_user + spent.children_system
 
 
-def print_rows(header: Sequence[str], rows: Mapping[str, Sequence[float]]) -> None:
-    """Print a Markdown table of named rows, numbers to three digits."""
+def print_rows(header: Sequence[str], rows: Mapping[str, Sequence[float | str]]) -> None:
+    """Print a Markdown table of named rows, numbers to three digits and text as it is."""
     print("\n| " + " | ".join(header) + " |\n|" + " --- |" * len(header))
     for name, numbers in rows.items():
         print(f"| {name} | " + " | ".join(map(_digits, numbers)) + " |")
 
 
-def _digits(number: float) -> str:
+def _digits(number: float | str) -> str:
+    if isinstance(number, str):
+        return number
     return f"{number:.0f}" if abs(number) >= 100 else f"{number:.3g}"
 
 

@@ -1,6 +1,9 @@
 """Whether posteriors are calibrated: truths drawn, runs simulated, fitted, and truths ranked.
 
 uv run python benchmarks/sbc.py [--law NAME ...] [--design table 30] [--wrong] [--out ROWS.jsonl]
+
+A law of other columns than the Chinchilla runs have stands at the first table whose card names it,
+or at ``--table NAME --where COLUMN=VALUE --column OURS=THEIRS``.
 """
 
 import argparse
@@ -17,6 +20,7 @@ import bayescale as bs
 from bayescale.calibration import Calibration
 from bayescale.law import Law
 from bayescale.likelihood import student_t
+from bayescale.shell import columns_named, table_of
 from bayescale.simulators import SIMULATORS
 
 MASS = 0.9
@@ -33,7 +37,7 @@ def main() -> None:
     given = _arguments()
     print(machine(), f"; truths from the {given.truth}, seed {given.seed}")
     for law in map(bs.models.law_named, given.law):
-        name, runs = _runs(law)
+        name, runs = _runs(law, given)
         for size in given.design:
             design = _design(law, runs, size)
             # Parameters that laws have in common would otherwise have the same truths in all.
@@ -51,6 +55,9 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--law", nargs="+", default=list(bs.models.LAWS))
+    parser.add_argument("--table", help="whose runs give the places")
+    parser.add_argument("--column", nargs="*", default=[], help="OURS=THEIRS, names of columns")
+    parser.add_argument("--where", nargs="*", default=[], help="COLUMN=VALUE of the rows to take")
     parser.add_argument("--design", nargs="+", default=["table", str(SMALL)])
     parser.add_argument("--simulations", type=int, default=300)
     parser.add_argument("--fitted", choices=FITTED, default="default")
@@ -62,14 +69,21 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _runs(law: Law) -> tuple[str, pd.DataFrame]:
-    """Name and rows of the table of every law; or of a law's first, where that lacks an input."""
-    name, runs = benchmark_runs()
-    if set(law.inputs) <= {*runs, "flops", "x"}:
-        return name, runs
-    tables = bs.datasets.catalogue()["name"]
-    own = next(each for each in tables if law.name in bs.datasets.card(each).laws)
-    return own, bs.datasets.load(own)
+def _runs(law: Law, given: argparse.Namespace) -> tuple[str, pd.DataFrame]:
+    """Table to take places from, and its runs as the law wants them."""
+    simple = law.response in ("loss", "y") and set(law.inputs) <= {"params", "tokens", "flops", "x"}
+    if simple and not given.table:
+        name, runs = benchmark_runs()
+        flops = 6.0 * runs["params"] * runs["tokens"]
+        runs = runs.assign(flops=runs.get("flops", flops), x=flops)
+        return name, runs.assign(**{law.response: runs["loss"]})
+    named = (each for each in bs.datasets.catalogue()["name"] if law.name in _laws(each))
+    table = given.table or next(named)
+    return table, table_of(table, columns_named(given.column), law, given.where)
+
+
+def _laws(table: str) -> tuple[str, ...]:
+    return bs.datasets.card(table).laws
 
 
 def _design(law: Law, runs: pd.DataFrame, size: str) -> pd.DataFrame:
@@ -77,9 +91,8 @@ def _design(law: Law, runs: pd.DataFrame, size: str) -> pd.DataFrame:
 
     A law of one input stands at the values that the table has of it; of an `x`, at its flops.
     """
-    flops = 6.0 * runs["params"] * runs["tokens"]
-    table = runs.assign(flops=runs.get("flops", flops), x=flops, **{law.response: runs["loss"]})
-    table = table.sort_values("flops", ignore_index=True)
+    order = "flops" if "flops" in runs else law.inputs[0]
+    table = runs.sort_values(order, kind="stable", ignore_index=True)
     if size == "table":
         return table
     kept = [round(k * (len(table) - 1) / (int(size) - 1)) for k in range(int(size))]

@@ -4,6 +4,7 @@ They only bring what is in the file into rows and columns; names, units and sele
 the recipe. Nothing here unpickles or evaluates.
 """
 
+import ast
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -63,6 +64,22 @@ def from_zero(path: Path) -> pd.DataFrame:
     return lines.assign(index=lines["index"] - 1)
 
 
+def arrays(path: Path) -> pd.DataFrame:
+    """A Python script: a column of each name that it gives a `np.array` of plain numbers.
+
+    The script is parsed and not run.
+    """
+    found = {}
+    for line in ast.parse(path.read_text(encoding="utf-8")).body:
+        match line:
+            case ast.Assign(
+                targets=[ast.Name(id=name)],
+                value=ast.Call(func=ast.Attribute(attr="array"), args=[ast.List() as numbers]),
+            ):
+                found[name] = ast.literal_eval(numbers)
+    return pd.DataFrame(found)
+
+
 TASK_METRIC = re.compile(
     r"eval/downstream\w*/(?P<task>\w+?)_(?:rc_5shot_)?"
     r"(?P<metric>(?:mc_5shot_)?(?:acc|len_norm)|bpb|soft_log|soft|ctx_ce_loss|ce_loss)"
@@ -90,6 +107,33 @@ def tasks(path: Path) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True)
 
 
+OWN_LOSS = {
+    "fineweb-100b": "fineweb_100b",
+    "fineweb-edu-100b": "fineweb_edu_100b",
+    "proof-pile-2": "proof_pile_2",
+    "slimpajama-chunk1": "slimpajama",
+    "smollm-corpus": "smollm",
+    "starcoder": "starcoder",
+}
+"""What the validation set of each training set is called."""
+
+
+def paired_losses(path: Path) -> pd.DataFrame:
+    """A CSV of runs on several training sets: a row for any two of one size, tokens and budget.
+
+    `loss_source` and `loss` are the losses of the two on the validation sets of their own training
+    sets, which `source` and `corpus` name.
+    """
+    table = pd.read_csv(path, low_memory=False)
+    own = [f"eval/{validation}_val/CrossEntropyLoss" for validation in table["data"].map(OWN_LOSS)]
+    losses = pd.Series([table[column].iloc[row] for row, column in enumerate(own)])
+    keys = ["params", "tokens", "iso_flop"]
+    runs = table[[*keys, "data"]].assign(loss=losses)
+    both = runs.merge(runs, on=keys, suffixes=("_source", ""))
+    apart = both[both["data_source"] != both["data"]]
+    return apart.rename(columns={"data_source": "source", "data": "corpus"})
+
+
 UNUSUAL: dict[str, Callable[[Path], pd.DataFrame]] = {
     "transposed": transposed,
     "pairs": pairs,
@@ -98,5 +142,7 @@ UNUSUAL: dict[str, Callable[[Path], pd.DataFrame]] = {
     "domain_mixtures": domain_mixtures,
     "from_zero": from_zero,
     "tasks": tasks,
+    "arrays": arrays,
+    "paired_losses": paired_losses,
 }
 """Readers by the name they go by on a card."""

@@ -132,3 +132,16 @@ def _claims(
 
 ADDITIVE = tuple(_claims("additive", ("E", "A", "B", "alpha", "beta"), CHINCHILLA_FORM))
 NESTED = tuple(_claims("nested", ("E", "N_c", "D_c", "alpha_N", "alpha_D"), KAPLAN_FORM))
+
+# Floors that the authors put into loss to loss; its other two parameters they show in figures only.
+FLOORS = tuple(
+    Claim(
+        label=f"Brandfonbrener et al., {CORPORA[source][0]} to {CORPORA[corpus][0]}",
+        values={"E_0": first[0], "E_1": second[0]},
+        reference="Brandfonbrener et al. (2024), arXiv:2411.12925, opt_params_data.csv of its "
+        "repository",
+    )
+    for source, first in CHINCHILLA_FORM.items()
+    for corpus, second in CHINCHILLA_FORM.items()
+    if source != corpus
+)

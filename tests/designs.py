@@ -7,10 +7,11 @@ import pandas as pd
 import pymc as pm
 import xarray as xr
 
+from bayescale.draws import above_of
 from bayescale.law import Law, Prior, call
 from bayescale.likelihood import LikelihoodFactory
 from bayescale.model import QUICK
-from bayescale.simulators import as_modelled
+from bayescale.simulators import as_modelled, with_stage
 from bayescale.structure import Structure, structure, units_of
 
 RANGES = {"params": (5e7, 1e10), "tokens": (1e9, 1e12), "flops": (1e17, 1e22), "x": (1e1, 1e5)}
@@ -23,12 +24,20 @@ def response_of(law: Law) -> float:
 
 
 def design(law: Law, each: int = 8) -> pd.DataFrame:
-    """Every combination of `each` values of each input, over a range it is used on."""
+    """Every combination of `each` values of each input, over a range it is used on.
+
+    An input that the law has a stage for is what that expects.
+    """
+    if law.stage is not None:
+        there = design(law.stage, each)
+        truth = coefficients(law.stage, there, middle(law.stage))
+        expected = law.stage.formula(*(there[name] for name in law.stage.inputs), **truth)
+        return there.assign(**{law.stage.response: expected})
     axes = [_axis(law, name, each) for name in law.inputs]
     grids = np.meshgrid(*axes)
     table = pd.DataFrame({name: g.ravel() for name, g in zip(law.inputs, grids, strict=True)})
     for name, follows in law.columns.items():
-        if name not in table:
+        if name not in (*table, law.response):
             table[name] = follows(table)
     return table
 
@@ -66,7 +75,8 @@ def value_of(prior: Prior) -> Any:
 def coefficients(law: Law, runs: pd.DataFrame, free: dict[str, Any]) -> dict[str, Any]:
     """Coefficients of free parameters on a design, the response's pivot being a plain value."""
     units = units_of(law, runs.assign(**{law.response: response_of(law)}))
-    found: dict[str, Any] = call(law.coefficients, free, units=units)
+    below = {} if law.stage is None else coefficients(law.stage, runs, middle(law.stage))
+    found: dict[str, Any] = call(law.coefficients, {**below, **free}, units=units)
     return found
 
 
@@ -87,9 +97,17 @@ def modelled(
     made: Structure = structure(
         law, likelihood(law.inputs), placed, pool="shared" if law.by else None
     )
+    truth, rng = _truth(made), np.random.default_rng(seed)
+    there = with_stage(made, truth, placed, rng)
+    response = as_modelled(made, truth, there, rng)
+    return there.assign(**{law.response: response}), coefficients(law, runs, middle(law))
+
+
+def _truth(made: Structure) -> xr.Dataset:
+    """Plain values of all parameters, those of a stage too, as one draw."""
     free = {
         name: (("chain", "draw", *((f"{name}_part",) if prior.parts else ())), [[value_of(prior)]])
         for name, prior in made.priors
     }
-    response = as_modelled(made, xr.Dataset(free), placed, np.random.default_rng(seed))
-    return runs.assign(**{law.response: response}), coefficients(law, runs, middle(law))
+    below = xr.Dataset() if made.stage is None else above_of(made.stage, _truth(made.stage))
+    return xr.Dataset(free).merge(below)

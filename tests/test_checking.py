@@ -9,6 +9,7 @@ from bayescale.checking import check_runs
 from bayescale.errors import DataError
 from bayescale.flops import SIX_ND, serving
 from bayescale.runs import read_runs
+from bayescale.scales import AMOUNT, SHARE
 
 
 def refusal(function: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
@@ -189,3 +190,29 @@ def test_a_short_range_is_remarked_on() -> None:
     runs = isoflop()
     short = runs.assign(params=1e9 * (runs["params"] / 1e9) ** 0.1).drop(columns="flops")
     assert "params by a factor" in only(check(short))
+
+
+def test_an_input_may_be_zero() -> None:
+    runs = isoflop().assign(drop=lambda table: np.arange(len(table)) // 7)
+    inputs = ("params", "tokens", "drop")
+    what = {"inputs": inputs, "response": "loss", "parameters": 5, "law": "annealed"}
+    assert check_runs(runs, scales={"drop": AMOUNT}, **what) == ()
+
+
+def test_shares_that_differ_by_chance_are_no_contradiction() -> None:
+    """Two runs alike, one right of ten and three: counting alone does that."""
+    runs = pd.DataFrame({"flops": [1e18, 1e18, 1e20, 1e22], "accuracy": [0.1, 0.3, 0.5, 0.8]})
+    what = {"inputs": ("flops",), "response": "accuracy", "parameters": 1, "law": "any"}
+    check_runs(runs, scales={"accuracy": SHARE}, **what)
+    with pytest.raises(DataError, match="rows 1 and 2"):
+        check_runs(runs, **what)
+
+
+def test_only_the_range_of_a_size_is_remarked_on() -> None:
+    """A loss never varies by a factor of three."""
+    losses = np.linspace(2.0, 3.0, 12)
+    runs = pd.DataFrame({"loss": losses, "error": 0.2 * losses})
+    what = {"inputs": ("loss",), "response": "error", "parameters": 1, "law": "any"}
+    scales = {"error": SHARE, "loss": AMOUNT}
+    assert check_runs(runs, scales=scales, **what) == ()
+    assert any("factor 1.5" in remark for remark in check_runs(runs, **what))

@@ -28,6 +28,7 @@ RUNS = HEADER + GOOD
 CORPUS = "params,tokens,loss,corpus\n" + GOOD.replace("\n", ",{}\n")
 FIT_KEYS = ["law", "table", "runs", "verdict", "warnings", "summary", "interval", "elpd_loo"]
 SUMMARY_KEYS = ["mean", "sd", "lower", "upper", "honesty", "ess_bulk", "r_hat"]
+FEW = ("--draws", "50", "--chains", "2", "--json")
 QUICK = ("--law", "chinchilla", "--likelihood", "normal", "--chains", "2", "--json")
 
 
@@ -573,3 +574,28 @@ def test_the_script_writes_to_a_terminal(tmp_path: Path, saved: str) -> None:
     os.close(ours)
     assert "1e+24" in shown
     assert "…" not in shown
+
+
+SHARED = "flops,error,task\n" + "".join(
+    f"1e{18 + k},{0.75 - 0.04 * k:.2f},easy\n1e{18 + k},{0.80 - 0.01 * k:.2f},hard\n"
+    for k in range(8)
+)
+
+
+def test_where_keeps_rows_of_a_table(shell: Shell, tmp_path: Path) -> None:
+    Path("runs.csv").write_text(SHARED)
+    said = shell("fit", "runs.csv", "--law", "sigmoid_accuracy", "--where", "task=easy", *FEW)
+    assert json.loads(said.out)["runs"] == 8
+
+
+@pytest.mark.parametrize(
+    ("pair", "words"),
+    [
+        ("task", ["'task'", "COLUMN=VALUE"]),
+        ("tusk=easy", ["'tusk=easy'", "flops, error, task"]),
+        ("task=both", ["'task=both'", "no row", "easy, hard"]),
+    ],
+)
+def test_rows_that_are_not_there_are_refused(shell: Shell, pair: str, words: list[str]) -> None:
+    Path("runs.csv").write_text(SHARED)
+    assert_refused(shell("fit", "runs.csv", "--where", pair), words)

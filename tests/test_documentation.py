@@ -73,3 +73,25 @@ def test_a_law_of_your_own_fits() -> None:
     slope = -np.polyfit(np.log(runs["flops"]), runs["loss"], 1)[0]
     spread = float(fitted.posterior["slope"].std())
     assert abs(float(fitted.posterior["slope"].mean()) - slope) < 10 * spread
+
+
+def test_a_likelihood_of_your_own_fits() -> None:
+    page = (ROOT / "docs" / "laws.md").read_text(encoding="utf-8")
+    fitted = run(blocks(page, "python")[1])["fitted"]
+    assert fitted.likelihood.name == "laplace"
+    assert fitted.verdict.trusted, fitted.verdict
+    # A Laplace of scale b has b as its mean absolute deviation; the table's noise is on its card.
+    left = np.log(fitted.runs["loss"]) - np.log(
+        fitted.predict(fitted.runs, extrapolate=False)["mean"].median(("chain", "draw"))
+    )
+    spread = float(fitted.posterior["b"].std())
+    assert abs(float(fitted.posterior["b"].mean()) - float(np.abs(left).mean())) < 4 * spread
+
+
+def test_a_law_of_an_input_fits() -> None:
+    page = (ROOT / "docs" / "laws.md").read_text(encoding="utf-8")
+    names = run(blocks(page, "python")[2])
+    draws = names["chained"].posterior["K"]
+    assert abs(float(draws.mean()) - 1.2) < 4 * float(draws.std())
+    assert names["ahead"]["mean"].sizes["point"] == 1
+    assert "N_opt" in names["best"]

@@ -115,15 +115,17 @@ def test_a_prior_that_is_replaced_is_in_the_density() -> None:
 def test_pooling_changes_what_is_sampled(law: Law) -> None:
     runs = simulated(law, noise=0.01, seed=4, each=6)
     runs["corpus"] = np.where(np.arange(len(runs)) % 2, "web", "code")
-    kinds = {"level": "separate", "alpha_D" if "alpha_D" in law.priors else "alpha": "partial"}
-    pool = dict.fromkeys(law.priors, "shared") | kinds
-    model = build_model(structure(law, normal(law.inputs), runs, by="corpus", pool=pool), runs)
-    partial = next(name for name, kind in kinds.items() if kind == "partial")
+    by = law.by or "corpus"
+    separate, *_, partial = (*law.priors, *law.priors)
+    pool = dict.fromkeys(law.priors, "shared") | {separate: "separate", partial: "partial"}
+    model = build_model(structure(law, normal(law.inputs), runs, by=by, pool=pool), runs)
     free = {variable.name for variable in model.free_RVs}
-    assert {f"{partial}_common", f"{partial}_sd", f"{partial}_offset", "level"} <= free
-    assert model.named_vars_to_dims["level"] == ("corpus",)
-    assert model.named_vars_to_dims[partial] == ("corpus",)
-    assert list(model.coords["corpus"]) == ["code", "web"]
+    assert {f"{partial}_common", f"{partial}_sd", f"{partial}_offset"} <= free
+    for name in {separate, partial}:  # a law may have one parameter
+        assert name in free or name == partial
+        parts = (f"{name}_part",) if law.priors[name].parts else ()
+        assert model.named_vars_to_dims[name] == (by, *parts)
+    assert sorted(model.coords[by]) == sorted(runs[by].unique())
 
 
 def test_a_pooled_simplex_stays_a_simplex() -> None:

@@ -51,7 +51,9 @@ def draw_curve(
     """Draw a curve solid within a range of `x`, where there are runs, and dashed outside it."""
     low, high = within
     fine = np.unique(np.concatenate([x, np.clip([low, high], x[0], x[-1])]))
-    curve = np.exp(np.interp(np.log(fine), np.log(x), np.log(y)))
+    logged = min(x.min(), y.min()) > 0
+    there, back = (np.log, np.exp) if logged else (np.asarray, np.asarray)
+    curve = back(np.interp(there(fine), there(x), there(y)))
     inside = (fine >= low) & (fine <= high)
     parts = ((inside, "-"), (fine <= low, "--"), (fine >= high, "--"))
     for part, style in parts:

@@ -7,9 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bayescale.checks import of_number
 from bayescale.claims import Claim
 from bayescale.diagnosis import interval, interval_kind
-from bayescale.draws import is_number
+from bayescale.draws import number
 from bayescale.errors import LawError
 from bayescale.law import Law, arguments, call
 from bayescale.plots.labels import few_ticks, is_exponent, plain, symbol
@@ -95,12 +96,12 @@ def figure_size(audited: "Audit", panels: int) -> tuple[float, float]:
 def claimed_most(audited: "Audit", most: int | None = MOST) -> list[str]:
     """Quantities that claims name and the fit has as one number, those of most claims first."""
     fit = next(iter(audited.fits.values()))
-    coefficients = sorted(fit.law.coefficient_names, key=lambda name: not is_exponent(name))
-    order = [*fit.law.derived, *coefficients]
+    coefficients = sorted(fit.law.numbers, key=lambda name: not is_exponent(name))
+    order = [*fit.law.labels(fit.law.derived), *coefficients]
     counts = {
         name: sum(name in each.claim.values for each in audited.claims)
         for name in order
-        if is_number(fit.posterior[name])
+        if number(fit.posterior, name) is not None
     }
     named = [name for name, count in counts.items() if count]
     return sorted(sorted(named, key=lambda name: -counts[name])[:most], key=order.index)
@@ -141,7 +142,7 @@ def _draw_row(
 
 
 def _of_fit(fit: "Fit", name: str) -> tuple[float, float, float]:
-    draws = fit.posterior[name]
+    draws = of_number(fit, name)
     low, high = interval(draws)
     return float(draws.mean()), float(low), float(high)
 
@@ -158,10 +159,13 @@ def _of_claim(claim: Claim, law: Law, name: str) -> tuple[float, float, float] |
 
 def implied(claim: Claim, law: Law, name: str) -> float | None:
     """What the coefficients of a claim make of a derived quantity, if they are all there."""
-    function = law.derived.get(name)
-    if function is None or not set(arguments(function)) <= set(claim.values):
+    quantity = name.partition("[")[0]
+    function = law.derived.get(quantity)
+    if function is None or not set(law.labels(arguments(function))) <= set(claim.values):
         return None
-    return float(call(function, dict(claim.values)))
+    found = call(function, law.gathered(claim.values, arguments(function)))
+    parts = found if isinstance(found, tuple) else (found,)
+    return float(parts[law.labels([quantity]).index(name)])
 
 
 def caption() -> str:

@@ -12,10 +12,10 @@ from bayescale.diagnosis import interval_kind
 from bayescale.draws import SAMPLE_DIMS
 from bayescale.errors import DataError
 from bayescale.law import Law, arguments, call
-from bayescale.plots.bands import HALF, draw_band, draw_curve, interval_label
+from bayescale.plots.bands import HALF, draw_band, draw_curve, ends, interval_label
 from bayescale.plots.groups import by_group
 from bayescale.plots.labels import mark_beyond, plain_ticks, put_legend, quantity_label
-from bayescale.plots.palette import GREY
+from bayescale.plots.palette import BLACK, GREY
 
 if TYPE_CHECKING:
     from bayescale.fitting import Fit
@@ -39,7 +39,8 @@ def plot_optimum(
         ``"N_opt"``, ``"D_opt"``, ``"tokens_per_param"``, ``"L_opt"``, or what else the law says of
         an optimum.
     fit : Fit, optional
-        Where the optimum comes from: its runs are drawn as well, where they tell the quantity.
+        Where the optimum comes from: its runs are drawn as well, where they tell the quantity, and
+        the optimum of each group where groups are the law's own.
     ax : Axes, optional
         The current ones by default.
 
@@ -67,6 +68,8 @@ def plot_optimum(
     ax.set(xlabel=quantity_label("flops"), ylabel=quantity_label(quantity))
     if fit is not None:
         _draw_runs(ax, fit, quantity)
+        if fit.structure.own_groups:
+            _draw_groups(ax, fit, quantity)
     plain_ticks(ax.yaxis)
     falls = bool(draws.isel(budget=-1).median() < draws.isel(budget=0).median())
     mark_beyond(ax, edge, at_top=falls)
@@ -115,6 +118,27 @@ def _draw_runs(ax: Axes, fit: "Fit", quantity: str) -> None:
         fit.runs["flops"], values, s=7, color=GREY, alpha=0.7, linewidth=0, zorder=4, label="runs"
     )
     ax.set_ylim(min(bottom, values.min() / 1.2), max(top, values.max() * 1.2))
+
+
+def _draw_groups(ax: Axes, fit: "Fit", quantity: str) -> None:
+    """Median and interval of each group's own optimum."""
+    from bayescale.allocation import optimum_of_groups
+
+    found = optimum_of_groups(fit)
+    draws, mass = found[quantity], interval_kind()[1]
+    median = draws.median(SAMPLE_DIMS).to_numpy()
+    low, high = ends(draws, mass)
+    ax.errorbar(
+        found["flops"],
+        median,
+        yerr=(median - low, high - median),
+        fmt="o",
+        markersize=4,
+        color=BLACK,
+        linewidth=1.0,
+        zorder=5,
+        label=f"by {fit.structure.by}, {interval_label(mass)}",
+    )
 
 
 def _of_runs(runs: pd.DataFrame, law: Law) -> dict[str, "pd.Series[float]"]:

@@ -20,9 +20,16 @@ MASS = 0.9
 WIDE = 10.0
 """When the widest band is so many times the middle one, the axis is stretched about zero."""
 
+CROWDED = 12
+"""More words than these stand upright under the axis."""
+UNITS = {"positive": " (%)", "share": " (% points)"}
+"""Of residuals that are shown times a hundred, by the kind of response."""
+
 
 def plot_residuals(fit: "Fit", *, against: str | None = None, ax: Axes | None = None) -> Axes:
     """How far each run lies off the law, in percent, with the scatter the model gives it.
+
+    A share lies off by percentage points, and what else is not positive by its own unit.
 
     Parameters
     ----------
@@ -38,7 +45,8 @@ def plot_residuals(fit: "Fit", *, against: str | None = None, ax: Axes | None = 
     -------
     Axes
         A dot for each run: 100 times the log of its response less the posterior mean of the law's
-        log. A bar for each: where 90% of new runs there would lie. Runs outside theirs stand out.
+        log, or the plain difference. A bar for each: where 90% of new runs there would lie. Runs
+        outside theirs stand out.
 
     Raises
     ------
@@ -58,10 +66,11 @@ def plot_residuals(fit: "Fit", *, against: str | None = None, ax: Axes | None = 
     if np.max(high - low) > WIDE * np.median(high - low):
         ax.set_yscale("asinh", linear_width=float(np.median(high - low)))
         ax.yaxis.set_major_formatter("{x:g}")
-    if numeric and column.min() > 0:
+    if numeric and column.min() > 0 and fit.law.scale_of(name).logged:
         ax.set_xscale("log")
     ax.set_xlabel(quantity_label(name))
-    ax.set_ylabel(f"{fit.law.response} above (+) or below (−) the law (%)")  # noqa: RUF001
+    unit = UNITS.get(fit.law.scale_of(fit.law.response).name, "")
+    ax.set_ylabel(f"{fit.law.response} above (+) or below (−) the law{unit}")  # noqa: RUF001
     put_legend(ax, fit)
     return ax
 
@@ -81,18 +90,26 @@ def _side_by_side(ax: Axes, column: "pd.Series[Any]") -> np.ndarray:
     """Places of runs that a word tells apart: beside one another, over that word."""
     codes, words = pd.factorize(column, sort=True)
     runs = column.groupby(codes)
-    ax.set_xticks(range(len(words)), [plain(str(word)) for word in words])
+    crowded = len(words) > CROWDED
+    ax.set_xticks(
+        range(len(words)),
+        [plain(str(word)) for word in words],
+        rotation=90 if crowded else 0,
+        fontsize="x-small" if crowded else None,
+    )
     return codes + 0.8 * ((runs.cumcount() + 0.5) / runs.transform("size") - 0.5).to_numpy()
 
 
 def _residuals(fit: "Fit") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Residual of each run and the ends of its band, in percent."""
-    said = fit.predict(fit.runs).map(np.log)
+    """Residual of each run and the ends of its band, in percent where there is a unit for it."""
+    on = fit.law.scale_of(fit.law.response)
+    factor = 100.0 if on.name in UNITS else 1.0
+    said = fit.predict(fit.runs).map(on.measured)
     centre = said["mean"].mean(SAMPLE_DIMS)
     band = (said["new_run"] - centre).quantile([(1 - MASS) / 2, (1 + MASS) / 2], SAMPLE_DIMS)
-    residual = np.log(fit.runs[fit.law.response].to_numpy()) - centre.to_numpy()
+    residual = on.measured(fit.runs[fit.law.response].to_numpy()) - centre.to_numpy()
     low, high = band.to_numpy()
-    return 100 * residual, 100 * low, 100 * high
+    return factor * residual, factor * low, factor * high
 
 
 def _draw(ax: Axes, x: np.ndarray, residual: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:

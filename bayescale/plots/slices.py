@@ -12,11 +12,10 @@ from matplotlib.figure import Figure
 from bayescale.diagnosis import interval_kind
 from bayescale.draws import SAMPLE_DIMS
 from bayescale.errors import LawError
-from bayescale.flops import SIX_ND
 from bayescale.plots.bands import draw_band, draw_curve, ends, interval_label
 from bayescale.plots.labels import few_ticks, plain_ticks, quantity_label
 from bayescale.plots.palette import BLACK, BLUE, SKY, VERMILION
-from bayescale.plots.runs import NEAR, REACH, chosen_runs, dense_budgets, points_of
+from bayescale.plots.runs import NEAR, REACH, chosen_runs, dense_budgets, on_budgets, slice_of
 
 if TYPE_CHECKING:
     from bayescale.fitting import Fit
@@ -59,7 +58,7 @@ def plot_slices(
     --------
     >>> plot_slices(fitted)  # doctest: +SKIP
     """
-    if set(fit.law.inputs) != {"params", "tokens"}:
+    if not on_budgets(fit):
         raise LawError(
             f"law {fit.law.name!r} has inputs {fit.law.inputs}; expected params and tokens. "
             "Draw plot_runs(fit) instead."
@@ -117,10 +116,8 @@ def _best(fit: "Fit", budgets: np.ndarray, group: str | None) -> list[xr.DataArr
 
 def _said(fit: "Fit", slices: list[_Slice], group: str | None) -> list[xr.Dataset]:
     """What the fit says along each slice, found together."""
-    params = np.concatenate([each.params for each in slices])
-    budgets = np.repeat([each.budget for each in slices], POINTS)
-    points = points_of(fit, group, params=params, tokens=SIX_ND.tokens(params, budgets))
-    said = fit.predict(points, extrapolate=False)
+    points = pd.concat([slice_of(fit, group, each.params, each.budget) for each in slices])
+    said = fit.predict(points.reset_index(drop=True), extrapolate=False)
     return [said.isel(point=slice(k * POINTS, (k + 1) * POINTS)) for k in range(len(slices))]
 
 

@@ -135,13 +135,15 @@ def _told(answer: Answer, given: Mapping[str, Any]) -> str:
 def _of_input(fit: Fit) -> tuple[Section, Section]:
     (name,), response, (_, mass) = fit.law.inputs, fit.law.response, interval_kind()
     found = predictions(fit)
-    sentence = " ".join(
-        f"At {name} = {power(each.at)}{each.of_group}, ten times the largest of the runs, "
+    told = [
+        f"At {name} = {power(each.at)}{each.of_group}, {each.place}, "
         f"{response} is {plain_between(each.law)} by the law, and {plain_between(each.new_run)} "
         "for a single new run."
         for each in found
-        if each.multiple == 10.0
-    )
+        if each.place
+    ]
+    others = ["The table has the other groups."] if len(told) > MOST_TOLD else []
+    sentence = " ".join([*told[:MOST_TOLD], *others])
     group = () if fit.structure.by is None else ("group",)
     table = Table(
         f"{response} to expect: median and {mass:.0%} interval",

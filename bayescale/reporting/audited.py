@@ -12,7 +12,7 @@ from bayescale.auditing import DEFAULT, Audit, ClaimAudit
 from bayescale.claims import Claim
 from bayescale.diagnosis import interval
 from bayescale.display import heading, listed, significant
-from bayescale.draws import is_number
+from bayescale.draws import number
 from bayescale.plots import multiverse
 from bayescale.plots.claims import caption, claimed_most, figure_size
 from bayescale.plots.labels import is_exponent
@@ -213,8 +213,7 @@ def _claim(audited: Audit, each: ClaimAudit, number: int) -> Section:
 def _values(audited: Audit, claim: Claim) -> Iterator[tuple[str, ...]]:
     fit = audited.fits[DEFAULT]
     for name, value in claim.values.items():
-        if name in fit.posterior and is_number(fit.posterior[name]):
-            draws = fit.posterior[name]
+        if (draws := number(fit.posterior, name)) is not None:
             sd = float(draws.std(ddof=1))
             mean, low, high = (significant(float(x), sd) for x in (draws.mean(), *interval(draws)))
             yield name, f"{value:g}", _error(claim, name), f"{mean} ({low} to {high})"

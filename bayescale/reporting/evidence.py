@@ -15,6 +15,7 @@ from bayescale.draws import SAMPLE_DIMS
 from bayescale.fitting import Fit
 from bayescale.plots.labels import is_exponent
 from bayescale.plots.palette import CATEGORIES
+from bayescale.plots.runs import on_budgets
 from bayescale.reporting.record import Picture, Section, on_axes
 from bayescale.reporting.words import at_given
 
@@ -33,10 +34,11 @@ def evidence(fit: Fit, given: Mapping[str, Any]) -> Section:
 
 
 def _runs(fit: Fit) -> Iterator[Picture]:
-    groups = fit.structure.groups[:FEW_GROUPS] or (None,)
+    # A law's own groups are drawn together.
+    groups = (None,) if fit.structure.own_groups else fit.structure.groups[:FEW_GROUPS] or (None,)
     for k, group in enumerate(groups):
         number, whose = ("", "") if group is None else (f"-{k + 1}", f" of {group}")
-        if len(fit.law.inputs) == 1 or set(fit.law.inputs) == {"params", "tokens"}:
+        if len(fit.law.inputs) == 1 or on_budgets(fit):
             yield Picture(
                 f"runs{number}",
                 f"The runs{whose} and the law through them: its median, dashed beyond the runs, "
@@ -44,7 +46,7 @@ def _runs(fit: Fit) -> Iterator[Picture]:
                 f"{fit.law.response} of the runs{whose}, with the fitted law and its interval.",
                 on_axes(partial(_draw_runs, fit, group), SIZE),
             )
-        if set(fit.law.inputs) == {"params", "tokens"}:
+        if on_budgets(fit):
             yield Picture(
                 f"slices{number}",
                 f"IsoFLOP slices{whose}: runs of about the same compute with the law (dark) and a "
@@ -105,8 +107,7 @@ def _checks(fit: Fit) -> Iterator[Picture]:
         "residuals",
         f"How far each run lies off the law, against {against}. Bars: where 90% of new runs would "
         "lie; runs outside stand out.",
-        f"Residuals of the runs in percent against {against}, with a bar for each run's expected "
-        "scatter.",
+        f"Residuals of the runs against {against}, with a bar for each run's expected scatter.",
         on_axes(partial(_draw_residuals, fit), SIZE),
     )
     yield Picture(

@@ -101,7 +101,7 @@ def support(fit: Fit, summary: pd.DataFrame, flops: float | None = None) -> Sect
 
 def _drivers(fit: Fit, flops: float | None) -> Iterator[Table]:
     """The runs that move the answer most, by row."""
-    if fit.structure.by is not None:
+    if fit.structure.by is not None and not fit.structure.own_groups:
         return
     found = drivers(fit, flops, top=FEW_RUNS)
     places = [str(name) for name in found if name not in (BY_SD, BY_PERCENT)]

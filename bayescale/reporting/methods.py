@@ -41,10 +41,9 @@ def _sentences(fit: Fit) -> Iterator[str]:
         f"jackknife (Giordano and Broderick 2023) gives more than {HONEST} times the posterior's "
         "standard deviation, the interval is stretched to that."
     )
-    yield (
-        "Beyond the runs a random walk in log compute is added to the law, its size learned from "
-        "back-tests of 22 public studies."
-    )
+    learned = fit.law.scale_of(fit.law.response).logged
+    size = "learned from back-tests of 22 public studies" if learned else "assumed, not measured"
+    yield f"Beyond the runs a random walk in log compute is added to the law, its size {size}."
     yield f"Expected log predictive density by PSIS-LOO: {fit.loo.attrs['elpd']:.1f} +- " + (
         f"{fit.loo.attrs['se']:.1f}."
     )
@@ -77,7 +76,7 @@ def checklist(fit: Fit, origin: Origin) -> Section:
 
 def _asked(fit: Fit, origin: Origin) -> Iterator[tuple[str, str, str]]:
     yield from (("law", *each) for each in _of_law(fit))
-    yield from (("training", *each) for each in _of_training(origin))
+    yield from (("training", *each) for each in _of_training(fit, origin))
     yield from (("runs", *each) for each in _of_runs(fit, origin))
     yield from (("fit", *each) for each in _of_fit(fit))
 
@@ -85,15 +84,16 @@ def _asked(fit: Fit, origin: Origin) -> Iterator[tuple[str, str, str]]:
 def _of_law(fit: Fit) -> Iterator[tuple[str, str]]:
     yield "which form", fit.law.title
     yield "where it is from", fit.law.reference or UNKNOWN
-    yield "how many free parameters", str(len(fit.law.coefficient_names))
+    yield "how many free parameters", str(len(fit.law.numbers))
 
 
-def _of_training(origin: Origin) -> Iterator[tuple[str, str]]:
+def _of_training(fit: Fit, origin: Origin) -> Iterator[tuple[str, str]]:
     card = origin.card
     yield "data the models were trained on", card.title if card else UNKNOWN
     yield "how params are counted", card.params_count if card else UNKNOWN
     yield "how compute is counted", (card.cost if card else "") or UNKNOWN
-    yield "unit of the response", card.response_unit if card else UNKNOWN
+    same = card is not None and card.response == fit.law.response
+    yield "unit of the response", card.response_unit if card and same else UNKNOWN
     yield "tokeniser and vocabulary", UNKNOWN
     yield "learning rate and batch tuned for each size", UNKNOWN
     yield "schedule as long as the run", UNKNOWN
@@ -118,8 +118,8 @@ def _of_runs(fit: Fit, origin: Origin) -> Iterator[tuple[str, str]]:
 
 
 def _span(values: "pd.Series[float]") -> str:
-    decades = f"{(values.max() / values.min()):.3g}"
-    return f"{values.min():.3g} to {values.max():.3g} (a factor of {decades})"
+    span = f"{values.min():.3g} to {values.max():.3g}"
+    return f"{span} (a factor of {values.max() / values.min():.3g})" if values.min() > 0 else span
 
 
 def _of_fit(fit: Fit) -> Iterator[tuple[str, str]]:

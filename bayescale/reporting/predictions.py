@@ -1,4 +1,8 @@
-"""What to expect of a law of one input, at and beyond its largest run."""
+"""What to expect of a law of one input, at and beyond its largest run.
+
+Of an input that is not measured on the logarithm, such as a loss, that is at the ends of the runs
+and past the one where they are best.
+"""
 
 from dataclasses import dataclass
 
@@ -7,11 +11,17 @@ import pandas as pd
 
 from bayescale.budgets import Estimate, estimate
 from bayescale.draws import SAMPLE_DIMS
+from bayescale.extrapolation import sizes
 from bayescale.fitting import Fit
+from bayescale.flops import SIX_ND
 from bayescale.reporting.words import plain_between, power
 
 MULTIPLES = (0.1, 1.0, 10.0, 100.0)
 """Of the largest input, or of the largest run's compute, where nothing is asked."""
+TOLD = 10.0
+"""The multiple that the answer tells of."""
+PAST = 0.25
+"""Of the range of the runs, how far past them it is asked of an input without a logarithm."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +31,8 @@ class Prediction:
     group: str | None
     multiple: float
     at: float
+    place: str
+    beyond: float
     law: Estimate
     new_run: Estimate
 
@@ -32,29 +44,51 @@ class Prediction:
     def row(self) -> tuple[str, ...]:
         """Cells of a table."""
         group = () if self.group is None else (self.group,)
-        beyond = f"{max(np.log10(self.multiple), 0.0):.1f}"
         said = plain_between(self.law), plain_between(self.new_run)
-        return (*group, power(self.at), *said, beyond)
+        return (*group, power(self.at), *said, f"{self.beyond:.1f}")
 
 
 def predictions(fit: Fit) -> list[Prediction]:
-    """The response at multiples of the largest input, for every group."""
+    """The response at a few places, for every group."""
     (name,), by = fit.law.inputs, fit.structure.by
     largest = float(f"{fit.runs[name].max():.3g}")
     groups = fit.structure.groups or (None,)
-    asked = [(group, multiple) for group in groups for multiple in MULTIPLES]
-    points = pd.DataFrame({name: [multiple * largest for _, multiple in asked]})
+    asked = [(group, *place) for group in groups for place in _places(fit, largest)]
+    points = pd.DataFrame({name: [each[1] for each in asked]})
     if by is not None:
-        points[by] = [group for group, _ in asked]
-    said = fit.predict(points)[["mean", "new_run"]]
+        points[by] = [each[0] for each in asked]
+    predicted = fit.predict(points)
+    said = predicted[["mean", "new_run"]]
+    beyond = predicted["decades_beyond_runs"].to_numpy()
     medians = said.median(SAMPLE_DIMS)
     tables = {what: fit.summary(said[[what]]) for what in said}
     return [
         Prediction(
             None if group is None else str(group),
-            multiple,
-            float(points[name].iloc[k]),
+            at / largest,
+            at,
+            place,
+            float(beyond[k]),
             *(estimate(float(medians[what][k]), table.iloc[k]) for what, table in tables.items()),
         )
-        for k, (group, multiple) in enumerate(asked)
+        for k, (group, at, place) in enumerate(asked)
     ]
+
+
+def _places(fit: Fit, largest: float) -> list[tuple[float, str]]:
+    """Values of the input, and what is said of the one that the answer tells of."""
+    (name,) = fit.law.inputs
+    on = fit.law.scale_of(name)
+    if on.logged:
+        said = {TOLD: "ten times the largest of the runs"}
+        return [(multiple * largest, said.get(multiple, "")) for multiple in MULTIPLES]
+    low, high = fit.runs[name].min(), fit.runs[name].max()
+    small, large = sizes(fit.law, pd.DataFrame({name: [low, high]}), SIX_ND)
+    side, sign = (low, -1) if small > large else (high, 1)
+    past = np.clip(side + sign * PAST * (high - low), on.lowest, on.highest)
+    told = (
+        float(f"{past:.3g}"),
+        f"a quarter of their range {'below' if sign < 0 else 'above'} the runs",
+    )
+    inside = [(float(f"{at:.3g}"), "") for at in (low, (low + high) / 2, high)]
+    return [told, *inside] if sign < 0 else [*inside, told]

@@ -285,6 +285,11 @@ READ: dict[str, tuple[str, str, dict[str, list[Any]]]] = {
         },
     ),
     "from_zero": ("runs.jsonl", '{"index": 1, "loss": 3}\n', {"index": [0], "loss": [3]}),
+    "arrays": (
+        "script.py",
+        "import os\nos.remove(__file__)\nx = np.array([1, 2])\ny = np.array([0.5,\n .25])\nz = 3\n",
+        {"x": [1, 2], "y": [0.5, 0.25]},
+    ),
     "tasks": (
         "runs.csv",
         "run,eval/downstream/piqa_val_rc_5shot_len_norm,eval/downstream_bpb/piqa_val_rc_5shot_bpb,"

@@ -1,0 +1,133 @@
+"""The exponent of N_opt on compute budgets: published against ours, by three laws of the same runs.
+
+uv run python benchmarks/isoflop.py --out ROWS.jsonl [--tables NAME ...] [--laws NAME ...]
+
+Rows that are there are not made again.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from measuring import machine, print_rows
+
+import bayescale as bs
+from bayescale.flops import alike
+from bayescale.models.isoflop import WIDTH
+
+LAWS = ("isoflop", "isoflop_skewed", "coupled")
+SEED = 1
+FEWEST = 4
+"""Runs through which a plain parabola is drawn."""
+
+
+def main() -> None:
+    """Fit every table by every law, and print what came out beside what was published."""
+    given = _arguments()
+    rows = _rows_in(given.out)
+    for table in given.tables:
+        runs = swept(table)
+        for law in given.laws:
+            if (table, law) not in rows:
+                rows[table, law] = _fitted(law, runs, given.draws)
+                with given.out.open("a") as out:
+                    out.write(json.dumps({"table": table, "law": law, **rows[table, law]}) + "\n")
+    print(machine(), f"; seed {SEED}")
+    _print(given.tables, given.laws, rows)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    published = list(dict.fromkeys(claim.table for claim in bs.models.ISOFLOP.claims))
+    parser.add_argument("--tables", nargs="+", default=published)
+    parser.add_argument("--laws", nargs="+", default=list(LAWS))
+    parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--out", type=Path, required=True)
+    return parser.parse_args()
+
+
+def swept(table: str) -> pd.DataFrame:
+    """Runs of a table that were made at budgets."""
+    runs = bs.datasets.load(table)
+    return runs[runs["kind_of_run"] == "isoflop"] if "kind_of_run" in runs else runs
+
+
+def _rows_in(path: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    lines = path.read_text().splitlines() if path.exists() else []
+    return {(row["table"], row["law"]): row for row in map(json.loads, lines)}
+
+
+def _fitted(law: str, runs: pd.DataFrame, draws: int) -> dict[str, Any]:
+    fit = bs.fit(bs.models.law_named(law), runs, random_seed=SEED, draws=draws)
+    largest = float(fit.runs["flops"].max())
+    best = np.log(fit.optimum(largest, extrapolate=False)["N_opt"])
+    tau = fit.posterior.get("centre_sd")
+    return {
+        "a": float(fit.posterior["a"].mean()),
+        "sd": float(fit.posterior["a"].std()),
+        "interval": [float(x) for x in fit.posterior["a"].quantile([0.025, 0.975])],
+        "tau": None if tau is None else float(tau.median()),
+        "log_N": [float(best.mean()), float(best.std())],
+        "largest": largest,
+        "elpd": float(fit.loo.attrs["elpd"]),
+        "trusted": fit.verdict.trusted,
+        "reasons": list(fit.verdict.reasons),
+        "seconds": fit.seconds["sample"],
+    }
+
+
+def plain(runs: pd.DataFrame) -> tuple[float, float]:
+    """Exponent and standard error of a parabola at each budget and a line through the bottoms."""
+    budgets = runs.groupby(alike(np.log10(runs["flops"].to_numpy()), WIDTH))
+    found = [_bottom(one) for _, one in budgets if len(one) >= FEWEST]
+    x, y = np.array([each for each in found if np.isfinite(each[1])]).T
+    (slope, _), covariance = np.polyfit(x, y, 1, cov=True)
+    return float(slope), float(np.sqrt(covariance[0, 0]))
+
+
+def _bottom(runs: pd.DataFrame) -> tuple[float, float]:
+    """Logarithms of compute and of the params at the bottom, not a number where there is none."""
+    square, linear, _ = np.polyfit(np.log(runs["params"]), runs["loss"], 2)
+    where = -linear / 2 / square if square > 0 else np.nan
+    return float(np.log(runs["flops"]).mean()), float(where)
+
+
+def _print(tables: list[str], laws: list[str], rows: dict[tuple[str, str], dict[str, Any]]) -> None:
+    exponents, optima = {}, {}
+    for table in tables:
+        a, error = plain(swept(table))
+        each = [rows[table, law] for law in laws]
+        fits = [f"{row['a']:.3f} +- {row['sd']:.3f}{'' if row['trusted'] else '*'}" for row in each]
+        exponents[table] = (_published(table), f"{a:.3f} +- {error:.3f}", *fits)
+        tau = next((row["tau"] for row in each if row["tau"] is not None), np.nan)
+        optima[table] = (
+            f"{each[0]['largest']:.2g}",
+            *(f"{np.exp(row['log_N'][0]):.3g} (x {np.exp(row['log_N'][1]):.2f})" for row in each),
+            round(tau, 3),
+            *(round(row["elpd"] - each[0]["elpd"], 1) for row in each[1:]),
+        )
+    print_rows(("exponent a", "published", "plain parabolas", *laws), exponents)
+    print("\n* not trusted")
+    names = (*laws, "tau", *(f"elpd of {law}" for law in laws[1:]))
+    print_rows(("N_opt", "at FLOP", *names), optima)
+
+
+def _published(table: str) -> str:
+    """What stands with the law about a table, as its authors print it."""
+    said = [
+        claim
+        for claim in bs.models.ISOFLOP.claims
+        if claim.table == table and claim.status == "printed"
+    ]
+    if not said:
+        return "none"
+    a = said[0].values.get("a", 1 - said[0].values.get("b", np.nan))
+    ends = said[0].intervals.get("a")
+    return f"{a:.3g}" + (f" ({ends[0]:.3f} to {ends[1]:.3f})" if ends else "")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+r"""The loss on one training set follows from the loss on another: a shifted power law.
+
+.. math:: L_1 = E_1 + K \, (L_0 - E_0)^\kappa
+
+with :math:`L_0` and :math:`L_1` the losses (nats per token) of two models of one size that saw as
+many tokens of two sets, each on text of its own set; :math:`E_0` and :math:`E_1` the irreducible
+losses of the two; :math:`K` and :math:`\kappa` how what is reducible in the one goes with what is
+in the other. With :math:`\kappa = 1` both fall with compute by the same exponent; otherwise that of
+the second is :math:`\kappa` times that of the first.
+
+What is sampled is the second loss at the middle of the runs (``level``), how it is split
+(``share``), the relative change of the second loss with the first there (``slope``), and in
+``loss_to_loss`` where the floor of the first lies below the lowest of its losses (``depth``). In
+``loss_to_loss_joint`` that floor is the irreducible loss of the first set's own law of parameters
+and tokens, :mod:`bayescale.models.coupled`, fitted in the same model. Both losses have errors;
+below :math:`E_0` the formula stays at :math:`E_1`.
+
+``loss_offset`` is the special case :math:`L_1 = L_0 + c`, with :math:`c` the difference; sampled is
+the second loss where the first is lowest (``bottom``).
+
+Sources: Brandfonbrener et al. (2024), arXiv:2411.12925, who took :math:`E_0` and :math:`E_1` from
+fits made before; Kaplan et al. (2020), arXiv:2001.08361, section 3.2.2, for the difference.
+
+Over the range of a sweep a straight line in the logarithms does nearly as well, so that floors,
+:math:`K` and :math:`\kappa` are hardly known one by one; predictions are. It says nothing of a
+size or a number of tokens: for these take the law of the first set.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pymc as pm
+
+from bayescale.flops import Array
+from bayescale.law import Law, Prior, Units, of_response
+from bayescale.likelihood import errors_in_variables
+from bayescale.models import loss_to_loss_claims
+from bayescale.models.coupled import COUPLED
+
+TINY = 1e-9
+"""Nats that always count as reducible, so that powers of them have a gradient."""
+
+
+def above(loss: Array, floor: Array) -> Array:
+    """What of a loss is reducible: none below the floor."""
+    difference = loss - floor
+    return (difference + np.abs(difference)) / 2 + TINY
+
+
+def second_loss(loss_source: Array, E_0: Array, K: Array, kappa: Array, E_1: Array) -> Array:
+    """Loss on the second set where the first has `loss_source`."""
+    return E_1 + K * above(loss_source, E_0) ** kappa
+
+
+def _split(
+    units: Units, E_0: Array, level: Array, share: Sequence[Array], slope: Array
+) -> dict[str, Any]:
+    """Coefficients from the second loss at the pivot, its shares, and the slope there."""
+    source, at_pivot = units.pivot["loss_source"], level * units.pivot["loss"]
+    irreducible, reducible = share
+    kappa = slope * above(source, E_0) / (source * reducible)
+    return {
+        "E_0": E_0,
+        "K": at_pivot * reducible / above(source, E_0) ** kappa,
+        "kappa": kappa,
+        "E_1": at_pivot * irreducible,
+    }
+
+
+def coefficients(
+    units: Units, level: Array, share: Sequence[Array], slope: Array, depth: Array
+) -> dict[str, Any]:
+    """With the floor of the first set somewhere below its losses."""
+    return _split(units, depth * units.lowest["loss_source"], level, share, slope)
+
+
+def joint_coefficients(
+    units: Units, E: Array, level: Array, share: Sequence[Array], slope: Array
+) -> dict[str, Any]:
+    """With the floor that the law of the first set has."""
+    return _split(units, E, level, share, slope)
+
+
+PRIORS = {
+    # The second loss at the pivot over the geometric mean of its losses.
+    "level": Prior(pm.LogNormal, mu=0.0, sigma=0.5),
+    # Half of it irreducible on average.
+    "share": Prior(pm.Dirichlet, a=(1.5, 1.5), parts=("irreducible", "reducible")),
+    # Relative change of the one for that of the other: 95% within 0.38 to 2.7.
+    "slope": Prior(pm.LogNormal, mu=0.0, sigma=0.5),
+}
+
+SHARED: dict[str, Any] = {
+    "formula": second_loss,
+    "inputs": ("loss_source",),
+    "size": lambda loss_source: 1 / loss_source,
+    "likelihoods": (errors_in_variables,),
+    "noisy": ("loss_source",),
+    "domain": {"loss_source": (2.5, 4.5)},
+    "reference": "Brandfonbrener et al. (2024), arXiv:2411.12925, section 3",
+}
+
+
+def shifted(loss_source: Array, c: Array) -> Array:
+    """Loss on the second set if the two differ by the same everywhere."""
+    return loss_source + c
+
+
+LOSS_TO_LOSS = Law(
+    name="loss_to_loss",
+    title="Loss to loss: loss on one training set from that on another",
+    # Floor of the first set over its lowest loss: anywhere, rather up than down.
+    priors={**PRIORS, "depth": Prior(pm.Beta, alpha=2.0, beta=1.5)},
+    coefficients=coefficients,
+    claims=loss_to_loss_claims.FLOORS,
+    **SHARED,
+)
+LOSS_TO_LOSS_JOINT = Law(
+    name="loss_to_loss_joint",
+    title="Loss to loss, in one model with the first set's law of parameters and tokens",
+    priors=PRIORS,
+    coefficients=joint_coefficients,
+    stage=of_response(COUPLED, "loss_source"),
+    **SHARED,
+)
+LOSS_OFFSET = Law(
+    name="loss_offset",
+    title="Loss to loss: the two losses differ by the same at every size",
+    **{**SHARED, "formula": shifted},
+    # The second loss where the first is lowest, over its own lowest: positive for all runs then.
+    priors={"bottom": Prior(pm.LogNormal, mu=0.0, sigma=0.5)},
+    coefficients=lambda units, bottom: {
+        "c": bottom * units.lowest["loss"] - units.lowest["loss_source"]
+    },
+)

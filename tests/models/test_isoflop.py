@@ -1,0 +1,224 @@
+"""The laws of the optimum on compute budgets, and what parabolas do to it."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+
+from bayescale import datasets
+from bayescale.fitting import Fit, fit
+from bayescale.flops import alike
+from bayescale.law import Law, call
+from bayescale.likelihood import student_t
+from bayescale.models import ISOFLOP, ISOFLOP_SKEWED, chinchilla, isoflop
+from bayescale.models.isoflop_claims import PLAIN, PORIAN
+from tests.designs import coefficients, design, middle
+
+PublicTable = Callable[[str], pd.DataFrame]
+
+HOFFMANN = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
+UNEQUAL = HOFFMANN | {"alpha": 0.465, "beta": 0.155}
+both = pytest.mark.parametrize("law", [ISOFLOP, ISOFLOP_SKEWED], ids=lambda law: law.name)
+
+
+def from_chinchilla(E: float, A: float, B: float, alpha: float, beta: float) -> dict[str, float]:
+    """The skewed law's coefficients of an additive law."""
+    a, g = beta / (alpha + beta), alpha * beta / (alpha + beta)
+    k = chinchilla.optimal_params(1.0, A, B, alpha, beta) / 6.0**a
+    least = A / k**alpha + B / (1 / (6 * k)) ** beta
+    return {"E": E, "F": least, "g": g, "alpha": alpha, "beta": beta, "k": k, "a": a}
+
+
+@pytest.mark.parametrize("known", [HOFFMANN, UNEQUAL])
+def test_the_skewed_law_is_chinchilla_where_the_exponents_fix_the_frontier(
+    known: dict[str, float],
+) -> None:
+    params, flops = np.meshgrid(np.geomspace(1e6, 1e13, 15), np.geomspace(1e17, 1e26, 10))
+    expected = chinchilla.loss(params, flops / 6 / params, **known)
+    found = isoflop.skewed_loss(params, flops, **from_chinchilla(**known))
+    assert_allclose(found, expected, rtol=1e-12)
+
+
+@both
+def test_the_bottom_of_a_budget_is_where_it_says(law: Law) -> None:
+    values = coefficients(law, design(law), middle(law))
+    for flops in (1e18, 1e21, 1e25):
+        best = call(law.optimal_params, values, product=flops / 6)
+        losses = law.formula(best * np.array([0.999, 1.0, 1.001]), flops, **values)
+        assert losses.argmin() == 1
+
+
+def test_the_parabola_is_the_skewed_law_near_its_bottom() -> None:
+    """To second order: what is left is the cubic term, at most the steepness times 0.01."""
+    values = coefficients(ISOFLOP_SKEWED, design(ISOFLOP_SKEWED), middle(ISOFLOP_SKEWED))
+    h = isoflop.curvature(values["alpha"], values["beta"])
+    shared = {name: values[name] for name in ("E", "F", "g", "k", "a")}
+    best = values["k"] * 1e21 ** values["a"]
+    away = np.exp([-0.01, 0.01])
+    rise = isoflop.skewed_loss(best * away, 1e21, **values) - isoflop.loss(
+        best, 1e21, h=0, **shared
+    )
+    expected = isoflop.loss(best * away, 1e21, h=h, **shared) - isoflop.loss(
+        best, 1e21, h=0, **shared
+    )
+    assert_allclose(rise, expected, rtol=0.01 * max(values["alpha"], values["beta"]))
+
+
+@pytest.mark.parametrize(
+    ("known", "percent"), [(HOFFMANN, (1, 3, 5)), (UNEQUAL, (7, 16, 30))], ids=["alike", "unequal"]
+)
+@pytest.mark.parametrize("flops", [1e18, 1e24])
+def test_a_parabola_puts_the_optimum_too_high_by_the_same_at_every_budget(
+    known: dict[str, float], percent: tuple[int, ...], flops: float
+) -> None:
+    """Without noise, on 15 sizes that reach a factor of 4, 8 and 16 to both sides."""
+    exponents = {name: known[name] for name in ("A", "B", "alpha", "beta")}
+    best = chinchilla.optimal_params(flops / 6, **exponents)
+    found = []
+    for reach in (4, 8, 16):
+        away = np.linspace(-np.log(reach), np.log(reach), 15)
+        params = best * np.exp(away)
+        square, linear, _ = np.polyfit(
+            away, chinchilla.loss(params, flops / 6 / params, **known), 2
+        )
+        found.append(100 * np.expm1(-linear / 2 / square))
+    assert_allclose(found, percent, atol=0.5)  # as printed, in whole percent
+
+
+def test_budgets_are_runs_of_about_the_same_compute() -> None:
+    runs = pd.DataFrame({"flops": [6e18, 6.2e18, 1e19, 1.05e19, 1.2e19, 3e21]})
+    assert isoflop.budgets(runs).tolist() == [
+        *("6.1e+18", "6.1e+18", "1e+19", "1e+19", "1.2e+19", "3e+21")
+    ]
+    assert isoflop.budgets(runs[:1]).tolist() == ["6e+18"]
+
+
+def least_squares(runs: pd.DataFrame) -> tuple[float, float]:
+    """Exponent and standard error of a parabola at each budget and a line through the bottoms."""
+    found = []
+    for _, one in runs.groupby(alike(np.log10(runs["flops"].to_numpy()), isoflop.WIDTH)):
+        square, linear, _ = np.polyfit(np.log(one["params"]), one["loss"], 2)
+        found.append((np.log(one["flops"]).mean(), -linear / 2 / square))
+    x, y = np.array(found).T
+    (slope, _), covariance = np.polyfit(x, y, 1, cov=True)
+    return float(slope), float(np.sqrt(covariance[0, 0]))
+
+
+@pytest.mark.parametrize("table", PLAIN)
+def test_plain_parabolas_give_what_was_recomputed(public_table: PublicTable, table: str) -> None:
+    runs = public_table(table)
+    if table in ("isoflop_chinchilla", "isoflop_misfitting"):
+        runs = runs[runs["outlier"] == "False"]
+    if "kind_of_run" in runs:
+        runs = runs[runs["kind_of_run"] == "isoflop"]
+    if table != "isoflop_misfitting":
+        runs = runs[runs["flops"].between(5.9e18, 1.01e21)]
+    enough = runs.groupby("flops" if "outlier" in runs else "budget")["loss"].transform("size") >= 4
+    assert_allclose(least_squares(runs[enough]), PLAIN[table][:2], atol=0.5e-3)
+
+
+STEPS = ("kaplan", "head", "warmup", "cosine", "tuned")
+TABLE_1 = {"rw": (0.835, 0.706, 0.602, 0.571, 0.497), "owt2": (0.864, 0.699, 0.603, 0.574, 0.518)}
+
+
+@pytest.mark.parametrize("data", TABLE_1)
+def test_the_ladder_is_that_of_the_papers_first_table(data: str) -> None:
+    """The file of fits has more digits, so that rounding twice may take half a digit more."""
+    found = [PORIAN[f"{data}_{step}"][0] for step in STEPS]
+    assert_allclose(found, TABLE_1[data], atol=0.55e-3)
+
+
+def test_the_authors_exponents_are_those_of_their_file(public_table: PublicTable) -> None:
+    fits = public_table("porian_fits")
+    ends = fits[["params_exponent", "params_exponent_low", "params_exponent_high"]].to_numpy()
+    known = np.array(list(PORIAN.values()))
+    order = np.lexsort(known.T), np.lexsort(ends.T)
+    assert_allclose(known[order[0]], ends[order[1]], atol=0.5e-4 * 1.001)
+
+
+SHORT = {"random_seed": 3, "draws": 300, "tune": 500, "chains": 2, "likelihood": student_t}
+
+
+@pytest.fixture(scope="module")
+def swept() -> Fit:
+    return fit(ISOFLOP, datasets.load("simulated_isoflop"), **SHORT)
+
+
+def test_coefficients_are_those_of_no_budget_in_particular(swept: Fit) -> None:
+    posterior = swept.posterior
+    assert not any("isoflop" in posterior[name].dims for name in ISOFLOP.coefficient_names)
+    assert posterior["k_isoflop"].dims[-1] == "isoflop"
+    assert not any("isoflop" in name for name in swept.summary().index)
+    assert {"a", "k", "centre_sd", "level_sd", "curve_sd"} <= set(swept.summary().index)
+
+
+def test_budgets_scatter_about_the_common_frontier(swept: Fit) -> None:
+    """By a Normal of `centre_sd`: its density is that of the offsets by the model."""
+    posterior = swept.posterior
+    off = np.log(posterior["k_isoflop"] / posterior["k"]) / np.sqrt(posterior["centre_sd"])
+    assert_allclose(off, posterior["centre_offset"].to_numpy(), rtol=1e-6, atol=1e-9)
+    drawn = swept.with_prior(400, random_seed=5).tree["prior"].to_dataset()
+    z = np.log(drawn["k_isoflop"] / drawn["k"]) / drawn["centre_sd"]
+    # Monte Carlo error of an sd of independent values, times five.
+    assert_allclose(z.std(), 1.0, atol=5 / np.sqrt(2 * z.size))
+
+
+def test_the_optimum_is_the_frontier(swept: Fit) -> None:
+    found = swept.optimum([1e19, 1e21, 1e24], extrapolate=False)
+    expected = swept.posterior["k"] * found["budget"] ** swept.posterior["a"]
+    assert found["N_opt"].dims == ("chain", "draw", "budget")
+    assert_allclose(found["N_opt"], expected, rtol=1e-12)
+    at = swept.posterior["E"] + swept.posterior["F"] / found["budget"] ** swept.posterior["g"]
+    assert_allclose(found["L_opt"], at, rtol=1e-12)
+
+
+def test_a_known_budget_is_predicted_with_its_own_parabola(swept: Fit) -> None:
+    """At the largest budget, and beside it where there is none: that is less sure."""
+    points = pd.DataFrame({"params": 1e10, "flops": [3e21, 2e21]})
+    said = swept.predict(points, extrapolate=False)["mean"]
+    own = swept.posterior.sel(isoflop="3e+21")
+    values = {name: own.get(f"{name}_isoflop", own[name]) for name in ISOFLOP.coefficient_names}
+    assert_allclose(said.isel(point=0), ISOFLOP.formula(1e10, 3e21, **values), rtol=1e-9)
+    assert float(said.isel(point=1).std()) > float(said.isel(point=0).std())
+
+
+def sweep(known: dict[str, float], grids: dict[float, tuple[float, float]]) -> pd.DataFrame:
+    """Runs of an additive law, eight sizes each from one to another multiple of the best."""
+    rng = np.random.default_rng(8)
+    exponents = {name: known[name] for name in ("A", "B", "alpha", "beta")}
+    tables = []
+    for flops, ends in grids.items():
+        params = chinchilla.optimal_params(flops / 6, **exponents) * np.geomspace(*ends, 8)
+        loss = chinchilla.loss(params, flops / 6 / params, **known)
+        noise = np.exp(0.003 * rng.standard_normal(8))
+        tables.append(pd.DataFrame({"params": params, "flops": flops, "loss": loss * noise}))
+    return pd.concat(tables, ignore_index=True)
+
+
+@pytest.mark.slow
+def test_a_budget_without_a_bottom_borrows_from_the_others() -> None:
+    """Sizes of the largest budget stop at half of the best: it knows its own optimum less well."""
+    known = HOFFMANN
+    grids = dict.fromkeys((1e18, 3e18, 1e19, 3e19, 1e20, 3e20), (0.2, 5.0))
+    runs = sweep(known, grids | {1e21: (0.05, 0.5)})
+    fitted = fit(ISOFLOP_SKEWED, runs, random_seed=9)
+    k = np.log(fitted.posterior["k_isoflop"])
+    spread = k.std(("chain", "draw"))
+    assert float(spread.sel(isoflop="1e+21")) > 1.2 * float(spread.drop_sel(isoflop="1e+21").max())
+    a = fitted.posterior["a"]
+    off = (float(a.mean()) - from_chinchilla(**known)["a"]) / float(a.std())
+    assert abs(off) < 4
+
+
+@pytest.mark.slow
+@both
+def test_the_exponent_of_the_coupled_law_is_found_at_a_sweep(law: Law) -> None:
+    """The table was simulated from the coupled law, whose exponent is beta / (alpha + beta)."""
+    truth = datasets.card("simulated_isoflop").truth
+    fitted = fit(law, datasets.load("simulated_isoflop"), random_seed=2)
+    assert fitted.verdict.trusted, fitted.verdict
+    a = fitted.posterior["a"]
+    expected = truth["beta"] / (truth["alpha"] + truth["beta"])
+    assert abs(float(a.mean()) - expected) < 4 * float(a.std())
