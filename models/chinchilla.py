@@ -14,8 +14,9 @@ Source: Hoffmann et al. (2022), arXiv:2203.15556, eq. 10. Its published interval
 implausibly narrow by Besiroglu et al. (2024), arXiv:2404.10102. The exponents of the
 compute-optimal frontier are :math:`a = \beta / (\alpha + \beta)` and :math:`b = 1 - a`.
 
-It says nothing about repeated data, and on nearly every public study its terms turn out to be
-coupled: for decisions reach for :mod:`bayescale.models.coupled`, which contains it.
+It says nothing about repeated data (:mod:`bayescale.models.data_constrained` does), and on nearly
+every public study its terms turn out to be coupled: for decisions reach for
+:mod:`bayescale.models.coupled`, which contains it.
 """
 
 from collections.abc import Sequence

@@ -21,7 +21,8 @@ is what helps predictions beyond the runs most. No coefficients were published; 
 its frontier is claimed here, as its runs have kappa near 0.6 and its authors took no law for them.
 
 It needs runs on both sides of the balanced ratio of tokens to parameters: without them kappa
-returns its prior. It says nothing about repeated data.
+returns its prior. It says nothing about repeated data: that is
+:mod:`bayescale.models.data_constrained`.
 """
 
 from collections.abc import Sequence

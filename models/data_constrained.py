@@ -70,7 +70,9 @@ def loss(
 
 def beyond(times: Array) -> Array:
     """How far a ratio exceeds one; exactly nothing where it does not."""
-    # A kink in the ratio, but none in the loss.
+    # A kink here, but none in the loss: effective amounts leave the plain ones with slope 1. NUTS
+    # has no divergences on the public runs and the effective sample sizes of a softened minimum,
+    # which misses the losses that the authors print in the ninth digit.
     return ((times - 1) + np.abs(times - 1)) / 2
 
 

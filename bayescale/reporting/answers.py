@@ -27,6 +27,7 @@ from bayescale.reporting.predictions import MULTIPLES, predictions
 from bayescale.reporting.record import Block, Section, Table, Text
 from bayescale.reporting.words import (
     INTERVALS,
+    at_given,
     counted_between,
     plain_between,
     power,
@@ -118,14 +119,14 @@ def _told(answer: Answer, given: Mapping[str, Any]) -> str:
         if answer.decades_beyond_runs > BEYOND
         else "This lies within the runs."
     )
-    limits = "".join(f" and {_plain(name)} of {power(value)}" for name, value in given.items())
     more = "".join(
         f", {plain_between(found)} {_plain(name)}"
         for name, found in said.items()
         if name not in QUANTITIES
     )
+    asked = f"{power(answer.flops)} FLOP{at_given(given)}{group}"
     return (
-        f"On {power(answer.flops)} FLOP{limits}{group}, train {params} parameters on {tokens} "
+        f"On {asked}, train {params} parameters on {tokens} "
         f"tokens, {plain_between(said['tokens_per_param'])} tokens per parameter{more}, to a loss "
         f"of {plain_between(said['loss'])}. {where}"
     )

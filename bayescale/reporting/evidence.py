@@ -17,6 +17,7 @@ from bayescale.plots.labels import is_exponent
 from bayescale.plots.palette import CATEGORIES
 from bayescale.plots.runs import on_budgets
 from bayescale.reporting.record import Picture, Section, on_axes
+from bayescale.reporting.words import at_given
 
 SIZE = (6.4, 4.2)
 FEW_GROUPS = 4
@@ -70,15 +71,16 @@ def _frontier(fit: Fit, given: Mapping[str, Any]) -> Iterator[Picture]:
     if not fit.law.has_optimum_at(given):
         return
     along = cache(partial(_along_compute, fit, given))
+    against = f"against compute{at_given(given).replace(' and', ', at', 1)}"
     for quantity, name, what in (
         ("N_opt", "frontier", "Compute-optimal parameters"),
         ("L_opt", "loss", "The loss to expect at the optimum"),
     ):
         yield Picture(
             name,
-            f"{what} against compute, with the 50% and the printed interval. Beyond the runs the "
+            f"{what} {against}, with the 50% and the printed interval. Beyond the runs the "
             "interval contains how wrong laws are there.",
-            f"{what} rises or falls as a band against compute; the band widens beyond the runs.",
+            f"{what} rises or falls as a band {against}; the band widens beyond the runs.",
             on_axes(partial(_draw_frontier, fit, along, quantity), SIZE),
         )
 

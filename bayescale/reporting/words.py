@@ -1,6 +1,7 @@
 """Numbers as people say and write them."""
 
 import math
+from collections.abc import Mapping
 
 from bayescale.budgets import Estimate
 from bayescale.display import significant
@@ -48,6 +49,13 @@ def power(value: float) -> str:
         return f"{value:.3g}"
     exponent = _exponent(value)
     return f"{value / 10.0**exponent:.3g}{TIMES}{raised(exponent)}"
+
+
+def at_given(given: Mapping[str, float]) -> str:
+    """Further inputs of a law as they follow a budget: `` and unique tokens of 2.5×10¹⁰``."""
+    return "".join(
+        f" and {name.replace('_', ' ')} of {power(value)}" for name, value in given.items()
+    )
 
 
 def power_between(found: Estimate) -> str:
