@@ -232,8 +232,10 @@ def test_every_budget_has_its_own_optimum(swept: Fit) -> None:
     found = optimum_of_groups(swept)
     assert list(found["isoflop"].to_numpy()) == list(swept.structure.groups)
     k = swept.posterior["k_isoflop"]
-    assert_allclose(found["N_opt"], k * found["flops"] ** swept.posterior["a"], rtol=1e-9)
-    assert_allclose(6 * found["N_opt"] * found["D_opt"], found["flops"] + 0 * k, rtol=1e-12)
+    expected = (k * found["flops"] ** swept.posterior["a"]).transpose(*found["N_opt"].dims)
+    assert_allclose(found["N_opt"], expected, rtol=1e-9)
+    spent = 6 * found["N_opt"] * found["D_opt"] / found["flops"]
+    assert_allclose(spent, 1.0, rtol=1e-12)
 
 
 def test_only_laws_of_budgets_have_them(small_fit: Fit) -> None:
