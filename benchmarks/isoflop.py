@@ -7,12 +7,14 @@ Rows that are there are not made again.
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from measuring import machine, print_rows
+from scipy.interpolate import Akima1DInterpolator
 
 import bayescale as bs
 from bayescale.flops import alike
@@ -21,7 +23,8 @@ from bayescale.models.isoflop import WIDTH
 LAWS = ("isoflop", "isoflop_skewed", "coupled")
 SEED = 1
 FEWEST = 4
-"""Runs through which a plain parabola is drawn."""
+"""Runs through which a curve is drawn by hand."""
+NEAR = 2.5
 
 
 def main() -> None:
@@ -31,12 +34,13 @@ def main() -> None:
     for table in given.tables:
         runs = swept(table)
         for law in given.laws:
-            if (table, law) not in rows:
+            if (table, law) not in rows and not given.known:
                 rows[table, law] = _fitted(law, runs, given.draws)
                 with given.out.open("a") as out:
                     out.write(json.dumps({"table": table, "law": law, **rows[table, law]}) + "\n")
     print(machine(), f"; seed {SEED}")
-    _print(given.tables, given.laws, rows)
+    done = [table for table in given.tables if all((table, law) in rows for law in given.laws)]
+    _print(done, given.laws, rows)
 
 
 def _arguments() -> argparse.Namespace:
@@ -45,6 +49,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--tables", nargs="+", default=published)
     parser.add_argument("--laws", nargs="+", default=list(LAWS))
     parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--known", action="store_true", help="print what is there, fit nothing")
     parser.add_argument("--out", type=Path, required=True)
     return parser.parse_args()
 
@@ -79,29 +84,49 @@ def _fitted(law: str, runs: pd.DataFrame, draws: int) -> dict[str, Any]:
     }
 
 
-def plain(runs: pd.DataFrame) -> tuple[float, float]:
-    """Exponent and standard error of a parabola at each budget and a line through the bottoms."""
+def line(runs: pd.DataFrame, bottom: Callable[[pd.DataFrame], float]) -> str:
+    """Exponent and standard error of a line through the bottoms of the budgets."""
     budgets = runs.groupby(alike(np.log10(runs["flops"].to_numpy()), WIDTH))
-    found = [_bottom(one) for _, one in budgets if len(one) >= FEWEST]
+    found = [
+        (np.log(one["flops"]).mean(), bottom(one.sort_values("params")))
+        for _, one in budgets
+        if len(one) >= FEWEST
+    ]
     x, y = np.array([each for each in found if np.isfinite(each[1])]).T
     (slope, _), covariance = np.polyfit(x, y, 1, cov=True)
-    return float(slope), float(np.sqrt(covariance[0, 0]))
+    return f"{slope:.3f} +- {np.sqrt(covariance[0, 0]):.3f}"
 
 
-def _bottom(runs: pd.DataFrame) -> tuple[float, float]:
-    """Logarithms of compute and of the params at the bottom, not a number where there is none."""
+def parabola(runs: pd.DataFrame) -> float:
+    """Log params at the bottom of a parabola; not a number where it has none."""
     square, linear, _ = np.polyfit(np.log(runs["params"]), runs["loss"], 2)
-    where = -linear / 2 / square if square > 0 else np.nan
-    return float(np.log(runs["flops"]).mean()), float(where)
+    return float(-linear / 2 / square) if square > 0 else np.nan
+
+
+def near_parabola(runs: pd.DataFrame) -> float:
+    """The same through the sizes within `NEAR` of the best run's."""
+    best = runs["params"].loc[runs["loss"].idxmin()]
+    near = runs[runs["params"].between(best / NEAR, best * NEAR)]
+    return parabola(near) if len(near) >= FEWEST else np.nan
+
+
+def interpolated(runs: pd.DataFrame) -> float:
+    """Log params at the least of a curve through every size, as Porian et al. do."""
+    sizes = runs.groupby("params")["loss"].min()
+    x = np.log(sizes.index.to_numpy())
+    fine = np.linspace(x[0], x[-1], 4001)
+    lowest = int(Akima1DInterpolator(x, np.log(sizes.to_numpy()))(fine).argmin())
+    return float(fine[lowest]) if 0 < lowest < len(fine) - 1 else np.nan
 
 
 def _print(tables: list[str], laws: list[str], rows: dict[tuple[str, str], dict[str, Any]]) -> None:
     exponents, optima = {}, {}
     for table in tables:
-        a, error = plain(swept(table))
+        runs = swept(table)
         each = [rows[table, law] for law in laws]
         fits = [f"{row['a']:.3f} +- {row['sd']:.3f}{'' if row['trusted'] else '*'}" for row in each]
-        exponents[table] = (_published(table), f"{a:.3f} +- {error:.3f}", *fits)
+        by_hand = [line(runs, bottom) for bottom in (interpolated, near_parabola, parabola)]
+        exponents[table] = (_published(table), *by_hand, *fits)
         tau = next((row["tau"] for row in each if row["tau"] is not None), np.nan)
         optima[table] = (
             f"{each[0]['largest']:.2g}",
@@ -109,7 +134,8 @@ def _print(tables: list[str], laws: list[str], rows: dict[tuple[str, str], dict[
             round(tau, 3),
             *(round(row["elpd"] - each[0]["elpd"], 1) for row in each[1:]),
         )
-    print_rows(("exponent a", "published", "plain parabolas", *laws), exponents)
+    by_hand_names = ("interpolated", f"parabolas, sizes to {NEAR:g} times", "parabolas, all sizes")
+    print_rows(("exponent a", "published", *by_hand_names, *laws), exponents)
     print("\n* not trusted")
     names = (*laws, "tau", *(f"elpd of {law}" for law in laws[1:]))
     print_rows(("N_opt", "at FLOP", *names), optima)

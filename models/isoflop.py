@@ -147,8 +147,7 @@ def budgets(runs: pd.DataFrame) -> pd.Series:
     """The budget of each run, to two digits: the middle of runs of about the same compute."""
     logs = np.log10(runs["flops"])
     middles = 10 ** logs.groupby(alike(logs.to_numpy(), WIDTH)).transform("mean")
-    named: pd.Series = middles.map("{:.2g}".format)
-    return named
+    return pd.Series([f"{flops:.2g}" for flops in middles], index=runs.index)
 
 
 # Budgets of one study are at least a fifth apart as a rule; what belongs to one differs by rounding

@@ -146,7 +146,7 @@ def _drawn_budgets(fit: "Fit", runs: pd.DataFrame) -> np.ndarray:
     if not fit.structure.own_groups or len(fit.structure.groups) > GROUPS:
         return dense_budgets(runs)
     logs = np.log(runs["flops"]).groupby(runs[fit.structure.by].map(str)).mean()
-    return np.asarray(np.exp(logs.to_numpy()))
+    return np.asarray(np.exp(logs))
 
 
 def dense_budgets(runs: pd.DataFrame) -> np.ndarray:

@@ -2,18 +2,22 @@
 
 from collections.abc import Callable
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
 from bayescale import datasets
+from bayescale.allocation import optimum_of_groups
+from bayescale.errors import LawError
 from bayescale.fitting import Fit, fit
 from bayescale.flops import alike
 from bayescale.law import Law, call
 from bayescale.likelihood import student_t
 from bayescale.models import ISOFLOP, ISOFLOP_SKEWED, chinchilla, isoflop
 from bayescale.models.isoflop_claims import PLAIN, PORIAN
+from bayescale.plots import plot_optimum, plot_runs, plot_slices
 from tests.designs import coefficients, design, middle
 
 PublicTable = Callable[[str], pd.DataFrame]
@@ -222,3 +226,32 @@ def test_the_exponent_of_the_coupled_law_is_found_at_a_sweep(law: Law) -> None:
     a = fitted.posterior["a"]
     expected = truth["beta"] / (truth["alpha"] + truth["beta"])
     assert abs(float(a.mean()) - expected) < 4 * float(a.std())
+
+
+def test_every_budget_has_its_own_optimum(swept: Fit) -> None:
+    found = optimum_of_groups(swept)
+    assert list(found["isoflop"].to_numpy()) == list(swept.structure.groups)
+    k = swept.posterior["k_isoflop"]
+    expected = (k * found["flops"] ** swept.posterior["a"]).transpose(*found["N_opt"].dims)
+    assert_allclose(found["N_opt"], expected, rtol=1e-9)
+    spent = 6 * found["N_opt"] * found["D_opt"] / found["flops"]
+    assert_allclose(spent, 1.0, rtol=1e-12)
+
+
+def test_only_laws_of_budgets_have_them(small_fit: Fit) -> None:
+    with pytest.raises(LawError, match=r"does not group runs.*isoflop.*fit\.optimum"):
+        optimum_of_groups(small_fit)
+
+
+def test_pictures_have_a_curve_and_an_optimum_for_each_budget(swept: Fit) -> None:
+    figure, (left, right) = plt.subplots(1, 2)
+    plot_runs(swept, ax=left)
+    curves = {line.get_color() for line in left.lines if len(line.get_xdata()) > 2}
+    assert len(curves) == len(swept.structure.groups)
+    plot_optimum(swept.optimum(np.geomspace(1e18, 1e22, 12)), fit=swept, ax=right)
+    (bars,) = right.containers
+    best = optimum_of_groups(swept)["N_opt"].median(("chain", "draw"))
+    assert_allclose(bars.lines[0].get_ydata(), best)
+    plt.close(figure)
+    assert len(plot_slices(swept)) == 6
+    plt.close("all")
