@@ -355,7 +355,10 @@ def _read(law: Law, source: pd.DataFrame | str | PathLike[str]) -> tuple[pd.Data
     """Runs as the law wants them, and what is doubtful about them."""
     table = runs_for(law, source)
     # A simplex has one number less to find than it has parts.
-    parameters = sum(max(len(prior.parts) - 1, 1) for prior in law.priors.values())
+    parameters = sum(
+        max(len(prior.parts), 1) - (prior.distribution is pm.Dirichlet)
+        for prior in law.priors.values()
+    )
     doubts = check_runs(
         table,
         inputs=law.inputs,
