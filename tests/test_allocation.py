@@ -4,7 +4,7 @@ import pytest
 import xarray as xr
 from numpy.testing import assert_allclose
 
-from bayescale.allocation import optimal_params, searched_params
+from bayescale.allocation import optimal_params, response_at, searched_params
 from bayescale.errors import DataError, LawError
 from bayescale.fitting import Fit, fit
 from bayescale.flops import SIX_ND, Cost, serving, transformer
@@ -27,6 +27,7 @@ def prior_coefficients(law: Law, draws: int, seed: int) -> dict[str, xr.DataArra
     plain = {
         "E": 1.8, "A": 400.0, "B": 1700.0, "alpha": 0.34, "beta": 0.36, "kappa": 0.8,
         "R_D": 15.0, "R_N": 5.0, "N_c": 6.4e13, "D_c": 1.8e13, "alpha_N": 0.076, "alpha_D": 0.103,
+        "F": 800.0, "g": 0.15, "h": 0.05, "k": 0.1, "a": 0.5,
     }  # fmt: skip
     rng = np.random.default_rng(seed)
     return {
@@ -44,7 +45,8 @@ def test_the_search_agrees_with_the_closed_form(law: Law) -> None:
 
     def loss(log_factor: float | xr.DataArray) -> xr.DataArray:
         params = closed * np.exp(log_factor)
-        return law.formula(params, BUDGETS / 6 / params, **given(law), **values)
+        found: xr.DataArray = response_at(law, values, params, BUDGETS, SIX_ND, given(law))
+        return found
 
     h = 0.01
     curvature = (loss(h) + loss(-h) - 2 * loss(0.0)) / h**2
