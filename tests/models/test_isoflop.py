@@ -1,6 +1,7 @@
 """The laws of the optimum on compute budgets, and what parabolas do to it."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,6 +19,7 @@ from bayescale.likelihood import student_t
 from bayescale.models import ISOFLOP, ISOFLOP_SKEWED, chinchilla, isoflop
 from bayescale.models.isoflop_claims import PLAIN, PORIAN
 from bayescale.plots import plot_optimum, plot_runs, plot_slices
+from bayescale.storage import load
 from tests.designs import coefficients, design, middle
 
 PublicTable = Callable[[str], pd.DataFrame]
@@ -167,6 +169,9 @@ def test_budgets_scatter_about_the_common_frontier(swept: Fit) -> None:
     z = np.log(drawn["k_isoflop"] / drawn["k"]) / drawn["centre_sd"]
     # Monte Carlo error of an sd of independent values, times five.
     assert_allclose(z.std(), 1.0, atol=5 / np.sqrt(2 * z.size))
+    scale = isoflop.BETWEEN["centre"].parameters
+    logs = np.log(drawn["centre_sd"])
+    assert_allclose(logs.mean(), scale["mu"], atol=5 * scale["sigma"] / np.sqrt(logs.size))
 
 
 def test_the_optimum_is_the_frontier(swept: Fit) -> None:
@@ -260,3 +265,11 @@ def test_pictures_have_a_curve_and_an_optimum_for_each_budget(swept: Fit) -> Non
     plt.close(figure)
     assert len(plot_slices(swept)) == 6
     plt.close("all")
+
+
+def test_a_saved_fit_knows_its_budgets(swept: Fit, tmp_path: Path) -> None:
+    swept.save(tmp_path / "fit.nc")
+    again = load(tmp_path / "fit.nc")
+    assert again.structure.groups == swept.structure.groups
+    assert_allclose(optimum_of_groups(again)["N_opt"], optimum_of_groups(swept)["N_opt"])
+    assert_allclose(again.optimum(1e22)["N_opt"], swept.optimum(1e22)["N_opt"])
