@@ -159,8 +159,8 @@ class Units:
 
     pivot: Mapping[str, Array]
     spread: Mapping[str, Array]
-    lowest: Mapping[str, Array]
-    highest: Mapping[str, Array]
+    lowest: Mapping[str, Array] = field(default_factory=dict)
+    highest: Mapping[str, Array] = field(default_factory=dict)
 
 
 UNITS = tuple(each.name for each in fields(Units))

@@ -13,7 +13,12 @@ from bayescale.likelihood import normal
 from bayescale.models import LAWS
 from tests.designs import given, simulated
 
-JOINT = {name: law for name, law in LAWS.items() if law.optimal_params is not None}
+JOINT = {
+    name: law
+    for name, law in LAWS.items()
+    if law.optimal_params is not None and {"params", "tokens"} <= set(law.inputs)
+}
+"""Laws of params and tokens with a closed form; others are of the optimum itself."""
 BUDGETS = xr.DataArray([1e18, 1e21, 5.76e23, 1e26], dims="budget")
 
 

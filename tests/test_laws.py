@@ -198,6 +198,8 @@ def test_the_optimum_in_closed_form_is_a_minimum(law: Law) -> None:
 @pytest.mark.parametrize("seed", [5])
 def test_known_values_are_found_again(law: Law, seed: int) -> None:
     """Every coefficient within 4 posterior sd: missed by chance once in 16,000 if calibrated."""
+    if law.parts:
+        pytest.skip("parts that are alike in the middle of the prior leave nothing to tell them by")
     likelihood = law.likelihoods[0] if law.likelihoods else normal
     if law.likelihoods:
         # Of ten runs of a hundred trials one may decide, and the verdict then says so.

@@ -290,6 +290,21 @@ READ: dict[str, tuple[str, str, dict[str, list[Any]]]] = {
         "import os\nos.remove(__file__)\nx = np.array([1, 2])\ny = np.array([0.5,\n .25])\nz = 3\n",
         {"x": [1, 2], "y": [0.5, 0.25]},
     ),
+    "paired_losses": (
+        "runs.csv",
+        "params,tokens,iso_flop,data,eval/smollm_val/CrossEntropyLoss,"
+        "eval/starcoder_val/CrossEntropyLoss\n"
+        "1,2,12,smollm-corpus,2.5,1.5\n1,2,12,starcoder,3.5,1.0\n3,2,36,starcoder,3.4,0.9\n",
+        {
+            "params": [1, 1],
+            "tokens": [2, 2],
+            "iso_flop": [12, 12],
+            "source": ["smollm-corpus", "starcoder"],
+            "loss_source": [2.5, 1.0],
+            "corpus": ["starcoder", "smollm-corpus"],
+            "loss": [1.0, 2.5],
+        },
+    ),
     "tasks": (
         "runs.csv",
         "run,eval/downstream/piqa_val_rc_5shot_len_norm,eval/downstream_bpb/piqa_val_rc_5shot_bpb,"

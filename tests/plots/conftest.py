@@ -14,6 +14,7 @@ SMALL = {"draws": 200, "tune": 300, "chains": 2}
 
 @pytest.fixture(autouse=True)
 def _closed_figures() -> Iterator[None]:
+    plt.close("all")  # what others left open
     yield
     plt.close("all")
 
