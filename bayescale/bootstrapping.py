@@ -17,9 +17,10 @@ from bayescale.clusters import Clusters, clusters_of
 from bayescale.draws import ROLES, SAMPLE_DIMS, numbers
 from bayescale.errors import DataError
 from bayescale.law import FOUND, Law
-from bayescale.likelihood import LikelihoodFactory, default_likelihood
+from bayescale.likelihood import LikelihoodFactory
 from bayescale.runs import digest, runs_for
 from bayescale.sampling import Settings
+from bayescale.structure import usual_likelihood
 from bayescale.sweeps import ERROR, TASK, sweep
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def bootstrap(
             "in clusters=, or resample single runs."
         )
     settings = Settings(draws=draws, tune=tune, chains=chains)
-    chosen = likelihood or default_likelihood(law, table, clustered=together is not None)
+    chosen = likelihood or usual_likelihood(law, table, clusters)
     if together is not None:
         table = table.assign(**{CLUSTER: _names(together, table)})
     asked = {

@@ -19,8 +19,9 @@ from bayescale.driving import answer_of
 from bayescale.errors import DataError
 from bayescale.flops import SIX_ND, Cost, counted
 from bayescale.influence import CLUSTER, influence
-from bayescale.law import Law, Prior
+from bayescale.law import Law
 from bayescale.likelihood import student_t, student_t_unlogged
+from bayescale.priors import Prior
 
 if TYPE_CHECKING:
     from bayescale.fitting import Fit

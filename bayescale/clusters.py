@@ -19,7 +19,8 @@ import pymc as pm
 
 from bayescale.errors import DataError
 from bayescale.flops import RESOLUTION, Array, alike
-from bayescale.law import FOUND, Law, Prior
+from bayescale.law import FOUND, Law
+from bayescale.priors import Prior
 
 FLOPS = "flops"
 

@@ -15,17 +15,16 @@ import pandas as pd
 import xarray as xr
 
 from bayescale import heldout
-from bayescale.clusters import clusters_of
 from bayescale.clusterwise import check_clustered
 from bayescale.errors import DataError, LawError
 from bayescale.fitting import Fit, fit
 from bayescale.flops import SIX_ND, Cost
 from bayescale.law import FOUND, Law
-from bayescale.likelihood import LikelihoodFactory, default_likelihood
+from bayescale.likelihood import LikelihoodFactory
 from bayescale.runs import runs_for
 from bayescale.stacking import between_share, mixture, side_by_side, stacking_weights
 from bayescale.standings import WAYS, aligned, standings, told
-from bayescale.structure import structure
+from bayescale.structure import structure, usual_likelihood
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -252,12 +251,7 @@ def _for_all(
     laws: Sequence[Law], tables: Mapping[str, pd.DataFrame], clusters: str | None
 ) -> LikelihoodFactory:
     """One likelihood for every law, so that a difference in elpd is a difference of laws."""
-    each = [
-        default_likelihood(
-            law, tables[law.name], clustered=bool(clusters_of(law, tables[law.name], clusters))
-        )
-        for law in laws
-    ]
+    each = [usual_likelihood(law, tables[law.name], clusters) for law in laws]
     return min(each, key=lambda likelihood: len(likelihood(laws[0].inputs).priors))
 
 

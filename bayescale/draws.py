@@ -196,8 +196,13 @@ def expected_response(
 ) -> xr.DataArray:
     """What the law expects at each point, for every draw; some inputs may have draws as well."""
     columns = _columns(made, points, dim) | dict(inputs or {})
-    coefficients = _at_points(made, posterior, points, dim)
-    expected: xr.DataArray = made.law.formula(**columns, **coefficients)
+    return _expected(made.law, columns, _at_points(made, posterior, points, dim), dim)
+
+
+def _expected(
+    law: Law, columns: Mapping[str, Any], coefficients: Mapping[str, Any], dim: str
+) -> xr.DataArray:
+    expected: xr.DataArray = law.formula(**columns, **coefficients)
     return expected.transpose(*SAMPLE_DIMS, dim)
 
 
@@ -241,10 +246,11 @@ def scattered(
     design = {name: xr.DataArray(x, dims=dim) for name, x in within(made, runs, points).items()}
     noise = parameters_of(made, posterior, made.likelihood.priors)
     design |= {name: xr.DataArray(x, dims=dim) for name, x in further(made, points, runs).items()}
-    columns = _columns(made, points, dim) | dict(inputs or {})
-    design |= slopes_of(made.law, columns, _at_points(made, posterior, points, dim))
-    law = expected_response(made, posterior, points, dim, inputs)
-    expected = made.law.scale_of(made.law.response).moved(law, shift)
+    law, columns = made.law, _columns(made, points, dim) | dict(inputs or {})
+    coefficients = _at_points(made, posterior, points, dim)
+    design |= slopes_of(law, columns, coefficients)
+    alone = _expected(law, columns, coefficients, dim)
+    expected = law.scale_of(law.response).moved(alone, shift)
     return made.likelihood.scatter(expected, design, **noise)
 
 

@@ -21,9 +21,10 @@ import xarray as xr
 
 from bayescale.draws import SAMPLE_DIMS, deviation, expected_response
 from bayescale.flops import SIX_ND, Array, Cost
-from bayescale.law import Law, Prior, call
+from bayescale.law import Law, call
 from bayescale.misfit import misfit_at_points
 from bayescale.model import QUICK
+from bayescale.priors import Prior
 from bayescale.structure import Structure
 
 TAU = Prior(pm.LogNormal, mu=np.log(0.03), sigma=0.8)

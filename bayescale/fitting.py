@@ -15,26 +15,25 @@ import xarray as xr
 
 from bayescale import allocation, diagnosis, prediction, sampling
 from bayescale.checking import check_runs
-from bayescale.clusters import clusters_of
 from bayescale.diagnosis import Verdict
 from bayescale.draws import ROLES
 from bayescale.errors import LawError
 from bayescale.flops import SIX_ND, Cost
 from bayescale.grouping import grouping_of
 from bayescale.influence import case_likelihood, cases_by, moved_without, resampled
-from bayescale.law import FOUND, Law, Prior
+from bayescale.law import FOUND, Law
 from bayescale.likelihood import (
     Likelihood,
     LikelihoodFactory,
-    default_likelihood,
     normal,
     student_t,
 )
 from bayescale.model import build_model
+from bayescale.priors import Prior
 from bayescale.resampling import sample_carefully
 from bayescale.runs import runs_for
 from bayescale.sampling import Settings
-from bayescale.structure import Structure, observed_name, structure
+from bayescale.structure import Structure, observed_name, structure, usual_likelihood
 from bayescale.trees import assemble, predictive_groups, prior_groups, runs_of, stage_tree
 
 if TYPE_CHECKING:
@@ -332,8 +331,7 @@ def fit(
     _check_enough(settings)
     table, doubts = _read(law, runs)
     by = grouping_of(law, by)
-    together = clusters_of(law, table, clusters, by)
-    chosen = likelihood or default_likelihood(law, table, clustered=together is not None)
+    chosen = likelihood or usual_likelihood(law, table, clusters, by)
     table, left = _taken(chosen(law.inputs), law, table)
     doubts.extend(left)
     if likelihood is None and chosen in (student_t, normal):

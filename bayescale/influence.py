@@ -127,8 +127,6 @@ def case_likelihood(fit: "Fit") -> xr.DataArray:
         return fit.log_likelihood
     if made.integrable and made.stage is None:
         return log_cluster_likelihood(fit)
-    if made.integrable and made.stage and made.stage.clusters == made.clusters:
-        return log_cluster_likelihood(fit) + log_cluster_likelihood(fit.stage)
     names = np.array([*made.clusters.labels, ""])[made.clusters.index(fit.runs)]
     alone = [f"run {row}" for row in range(1, len(names) + 1)]
     labels = xr.DataArray(np.where(names == "", alone, names), dims=RUN, name=CLUSTER)

@@ -23,7 +23,8 @@ import pymc as pm
 from bayescale.errors import DataError, LawError
 from bayescale.files import read_numbers
 from bayescale.flops import Array
-from bayescale.law import Law, Prior
+from bayescale.law import Law
+from bayescale.priors import Prior
 from bayescale.series import Series
 
 RUNS_PER_TERM = 2

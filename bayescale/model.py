@@ -29,8 +29,9 @@ from bayescale.grouping import (
     OBSERVED,
     Pool,
 )
-from bayescale.law import UNITS, Law, Prior, Units, call
+from bayescale.law import UNITS, Law, Units, call
 from bayescale.marginal import log_marginal
+from bayescale.priors import Prior
 from bayescale.series import GAP, PREVIOUS, conditional
 from bayescale.structure import (
     Structure,

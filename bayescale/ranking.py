@@ -9,19 +9,18 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.allocation import optimal_params, response_at
-from bayescale.clusters import clusters_of
 from bayescale.diagnosis import mixed
 from bayescale.draws import ROLES, SAMPLE_DIMS, coefficients_of, numbers, quantities
 from bayescale.errors import DataError
 from bayescale.extrapolation import sizes
 from bayescale.flops import SIX_ND
 from bayescale.law import Law
-from bayescale.likelihood import LikelihoodFactory, default_likelihood
+from bayescale.likelihood import LikelihoodFactory
 from bayescale.prediction import log_likelihood
 from bayescale.resampling import sample_carefully
 from bayescale.sampling import Settings, sample
 from bayescale.simulators import with_stage
-from bayescale.structure import Structure, structure, units_of
+from bayescale.structure import Structure, structure, units_of, usual_likelihood
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Simulator = Callable[[Structure, xr.Dataset, pd.DataFrame, np.random.Generator], Array]
@@ -39,8 +38,7 @@ def fixed_structure(
     law: Law, design: pd.DataFrame, likelihood: LikelihoodFactory | None, clusters: str | None
 ) -> Structure:
     """What `fit` would make of the design, in units that stay as they are."""
-    together = clusters_of(law, design, clusters, law.by)
-    chosen = likelihood or default_likelihood(law, design, clustered=together is not None)
+    chosen = likelihood or usual_likelihood(law, design, clusters, law.by)
     made = structure(law, chosen(law.inputs), design, clusters=clusters)
     return fixed(made, design)
 

@@ -18,8 +18,8 @@ import pymc as pm
 
 from bayescale.errors import DataError
 from bayescale.flops import Array
-from bayescale.law import Prior
 from bayescale.likelihood import Family, Likelihood, LikelihoodFactory, column
+from bayescale.priors import Prior
 
 ITEMS = "items"
 """Column of how many questions a share is of."""

@@ -22,8 +22,9 @@ from bayescale.clusters import clusters_of
 from bayescale.errors import DataError, LawError
 from bayescale.fitting import Fit
 from bayescale.grouping import Pool
-from bayescale.law import Law, Prior
+from bayescale.law import Law
 from bayescale.likelihood import LikelihoodFactory, every_likelihood
+from bayescale.priors import Prior
 from bayescale.runs import digest
 from bayescale.structure import Structure
 from bayescale.trees import runs_of

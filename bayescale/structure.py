@@ -12,8 +12,9 @@ from bayescale.clusters import Clusters, clusters_of, tilt
 from bayescale.errors import LawError
 from bayescale.flops import Array
 from bayescale.grouping import Pool, check_known, grouping_of, groups_of, pools_of
-from bayescale.law import Law, Prior, Units
-from bayescale.likelihood import Likelihood, default_likelihood
+from bayescale.law import Law, Units
+from bayescale.likelihood import Likelihood, LikelihoodFactory, default_likelihood
+from bayescale.priors import Prior
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,14 @@ def structure(
     return Structure(law, likelihood, table, by, groups, tuple(pools.items()), together, stage)
 
 
+def usual_likelihood(
+    law: Law, runs: pd.DataFrame, clusters: str | None, by: str | None = None
+) -> LikelihoodFactory:
+    """The likelihood that is taken where none is chosen; `default_likelihood` of what is there."""
+    together = clusters_of(law, runs, clusters, by)
+    return default_likelihood(law, runs, clustered=together is not None)
+
+
 def _staged(
     law: Law,
     runs: pd.DataFrame,
@@ -138,8 +147,7 @@ def _staged(
     by: str | None,
 ) -> Structure:
     """The structure of a stage, of the same groups; its priors are named with its prefix."""
-    together = clusters_of(law, runs, clusters, by)
-    likelihood = default_likelihood(law, runs, clustered=together is not None)(law.inputs)
+    likelihood = usual_likelihood(law, runs, clusters, by)(law.inputs)
     named = {n: prior for n, prior in priors.items() if n.startswith(law.prefix)}
     own = {name.removeprefix(law.prefix): prior for name, prior in named.items()}
     made = structure(law, likelihood, runs, priors=own, by=by, clusters=clusters)

@@ -19,8 +19,8 @@ from bayescale.draws import SAMPLE_DIMS, above_of, below_of, coefficients_from, 
 from bayescale.errors import DataError
 from bayescale.flops import Array
 from bayescale.grouping import Pool
-from bayescale.law import Prior
 from bayescale.model import QUICK, moved
+from bayescale.priors import Prior
 from bayescale.structure import Structure
 
 

@@ -50,8 +50,9 @@ import numpy as np
 import pymc as pm
 
 from bayescale.flops import SIX_ND, Array
-from bayescale.law import Law, Prior, Units, of_response
+from bayescale.law import Law, Units, of_response
 from bayescale.models.chinchilla import CHINCHILLA
+from bayescale.priors import Prior
 from bayescale.scales import AMOUNT, SHARE
 from bayescale.shares import beta, beta_binomial
 

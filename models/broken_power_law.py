@@ -41,9 +41,10 @@ import numpy as np
 import pymc as pm
 
 from bayescale.flops import Array
-from bayescale.law import Law, Prior, Units
+from bayescale.law import Law, Units
 from bayescale.models import power_law
 from bayescale.models.broken_power_law_claims import CLAIMS
+from bayescale.priors import Prior
 
 SHARPEST = 0.01
 """Width of the sharpest break, in units of the range of the runs on the logarithm."""

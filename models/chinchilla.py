@@ -25,10 +25,11 @@ import numpy as np
 import pymc as pm
 
 from bayescale.flops import Array
-from bayescale.law import Law, Prior, Units
+from bayescale.law import Law, Units
 from bayescale.models import chinchilla_claims
 from bayescale.models.gemstones_claims import GEMSTONES
 from bayescale.models.loss_to_loss_claims import ADDITIVE
+from bayescale.priors import Prior
 
 
 def loss(

@@ -32,8 +32,9 @@ import pymc as pm
 
 from bayescale.claims import Claim
 from bayescale.flops import Array
-from bayescale.law import Law, Prior, Units
+from bayescale.law import Law, Units
 from bayescale.models import chinchilla
+from bayescale.priors import Prior
 
 
 def loss(

@@ -43,9 +43,10 @@ import numpy as np
 import pymc as pm
 
 from bayescale.flops import Array
-from bayescale.law import Law, Prior, Units
+from bayescale.law import Law, Units
 from bayescale.models import chinchilla
 from bayescale.models.data_constrained_claims import CLAIMS
+from bayescale.priors import Prior
 
 
 def loss(

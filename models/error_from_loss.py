@@ -28,9 +28,10 @@ import pymc as pm
 
 from bayescale.claims import Claim
 from bayescale.flops import Array
-from bayescale.law import Law, Prior, Units
+from bayescale.law import Law, Units
 from bayescale.models.accuracy import LIKELIHOODS
 from bayescale.models.chinchilla import CHINCHILLA
+from bayescale.priors import Prior
 from bayescale.scales import AMOUNT, SHARE
 
 CORNER = 1e-3

@@ -23,10 +23,11 @@ import pymc as pm
 
 from bayescale.claims import Claim
 from bayescale.flops import PF_DAY, Array
-from bayescale.law import Law, Prior, Units
+from bayescale.law import Law, Units
 from bayescale.likelihood import normal, with_errors
 from bayescale.models import isoflop
 from bayescale.models.isoflop_claims import porian
+from bayescale.priors import Prior
 
 
 def params(flops: Array, k: Array, a: Array) -> Array:

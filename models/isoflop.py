@@ -53,9 +53,10 @@ import pandas as pd
 import pymc as pm
 
 from bayescale.flops import Array, alike
-from bayescale.law import Law, Prior, Units
+from bayescale.law import Law, Units
 from bayescale.models.coupled import COUPLED, LLAMA_3
 from bayescale.models.isoflop_claims import HOFFMANN, plain, porian
+from bayescale.priors import Prior
 
 
 def loss(

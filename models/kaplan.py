@@ -30,9 +30,10 @@ import pymc as pm
 
 from bayescale.claims import Claim
 from bayescale.flops import Array
-from bayescale.law import Law, Prior, Units
+from bayescale.law import Law, Units
 from bayescale.models import chinchilla, coupled
 from bayescale.models.loss_to_loss_claims import NESTED
+from bayescale.priors import Prior
 
 
 def loss(

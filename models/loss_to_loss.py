@@ -33,10 +33,11 @@ import numpy as np
 import pymc as pm
 
 from bayescale.flops import Array
-from bayescale.law import Law, Prior, Units, of_response
+from bayescale.law import Law, Units, of_response
 from bayescale.likelihood import errors_in_variables
 from bayescale.models import loss_to_loss_claims
 from bayescale.models.coupled import COUPLED
+from bayescale.priors import Prior
 
 TINY = 1e-9
 """Nats that always count as reducible, so that powers of them have a gradient."""

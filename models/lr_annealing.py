@@ -45,9 +45,10 @@ import pymc as pm
 
 from bayescale.errors import DataError
 from bayescale.flops import Array
-from bayescale.law import Law, Prior, Units
+from bayescale.law import Law, Units
 from bayescale.likelihood import autoregressive
 from bayescale.models.lr_annealing_claims import LUO
+from bayescale.priors import Prior
 from bayescale.scales import AMOUNT
 
 SCHEDULE, STEP, RATE, WARMUP = "schedule", "step", "learning_rate", "warmup_steps"

@@ -27,7 +27,8 @@ import pymc as pm
 
 from bayescale.claims import Claim
 from bayescale.flops import PF_DAY, Array
-from bayescale.law import Law, Prior, Units
+from bayescale.law import Law, Units
+from bayescale.priors import Prior
 
 
 def value(x: Array, E: Array, A: Array, alpha: Array) -> Array:

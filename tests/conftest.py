@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +11,7 @@ from bayescale import cli, datasets
 from bayescale.fitting import Fit, fit
 from bayescale.models import LAWS
 from tests.shell import Said, Shell
+from tests.tables import PublicTable
 
 
 @pytest.fixture(scope="session")
@@ -27,15 +27,15 @@ def chinchilla_runs() -> pd.DataFrame:
 
 
 @pytest.fixture
-def public_table(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], pd.DataFrame]:
+def public_table(monkeypatch: pytest.MonkeyPatch) -> PublicTable:
     """Public tables by name, from here on also for the package; skips where one is not at hand."""
     folder = os.environ.get("BAYESCALE_DATA") or Path(__file__).parents[2] / "shared" / "data"
 
-    def loaded(name: str) -> pd.DataFrame:
+    def loaded(name: str, **where: object) -> pd.DataFrame:
         if not all(Path(folder, file.path).is_file() for file in datasets.card(name).files):
             pytest.skip(f"needs the table {name}: set BAYESCALE_DATA to a directory that has it")
         monkeypatch.setenv("BAYESCALE_DATA", str(folder))
-        return datasets.load(name)
+        return datasets.load(name, **where)
 
     return loaded
 

@@ -8,9 +8,10 @@ import pymc as pm
 import xarray as xr
 
 from bayescale.draws import above_of
-from bayescale.law import Law, Prior, call
+from bayescale.law import Law, call
 from bayescale.likelihood import LikelihoodFactory
 from bayescale.model import QUICK
+from bayescale.priors import Prior
 from bayescale.simulators import as_modelled, with_stage
 from bayescale.structure import Structure, structure, units_of
 

@@ -12,9 +12,9 @@ from bayescale import datasets
 from bayescale.diagnosis import interval_names
 from bayescale.errors import DataError, LawError
 from bayescale.fitting import Fit, fit
-from bayescale.law import Prior
 from bayescale.likelihood import normal, normal_variance_function, student_t
 from bayescale.models import LAWS
+from bayescale.priors import Prior
 
 GOPHER = 5.76e23  # FLOP
 LOWER, UPPER = interval_names()

@@ -6,8 +6,9 @@ import pytest
 
 from bayescale.claims import Claim
 from bayescale.errors import LawError
-from bayescale.law import Law, Prior, Units
+from bayescale.law import Law, Units
 from bayescale.models import LAWS
+from bayescale.priors import Prior
 
 
 def line(x: float, A: float, alpha: float) -> float:

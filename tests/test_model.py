@@ -7,7 +7,7 @@ from scipy import stats
 
 from bayescale.compiling import compiled_model
 from bayescale.errors import LawError
-from bayescale.law import Law, Prior
+from bayescale.law import Law
 from bayescale.likelihood import (
     RUNS_PER_TERM,
     Likelihood,
@@ -21,6 +21,7 @@ from bayescale.likelihood import (
 from bayescale.model import build_model, model_data
 from bayescale.models import LAWS
 from bayescale.models.chinchilla import CHINCHILLA
+from bayescale.priors import Prior
 from bayescale.structure import structure, units_of
 from tests.designs import simulated
 

@@ -1,6 +1,5 @@
 """Claims at the minimum of their own objective, beside it, and printed from another one's."""
 
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,10 +17,10 @@ from bayescale.models import LAWS
 from bayescale.objectives import objective, own_objective
 from bayescale.pointfit import descended, residuals
 from bayescale.published import groups
+from tests.tables import PublicTable
 
 LAW = LAWS["chinchilla"]
 TRUTH = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}
-PublicTable = Callable[[str], pd.DataFrame]
 
 
 def alone(runs: pd.DataFrame, law: Law = LAW, by: str | None = None) -> Any:

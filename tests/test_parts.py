@@ -21,11 +21,12 @@ from bayescale.errors import DataError, LawError
 from bayescale.fitting import Fit, fit
 from bayescale.flops import Array
 from bayescale.influence import influence
-from bayescale.law import Law, Prior
+from bayescale.law import Law
 from bayescale.likelihood import normal
 from bayescale.models import LAWS
 from bayescale.plots.claims import implied
 from bayescale.pointfit import point_fit
+from bayescale.priors import Prior
 from bayescale.sensitivity import prior_sensitivity
 from bayescale.specifications import multiverse
 

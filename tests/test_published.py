@@ -1,6 +1,5 @@
 """What stands with the laws, held against the datasets it is about."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +12,10 @@ from bayescale.claims import Claim
 from bayescale.errors import DataError
 from bayescale.published import audit_published, groups
 from bayescale.verdicts import VERDICTS
+from tests.tables import PublicTable
 
 LAW = bs.models.CHINCHILLA
 HERE: dict[str, Any] = {"jobs": 1, "random_seed": 1}
-PublicTable = Callable[[str], pd.DataFrame]
 
 
 def told(label: str, table: str, **changes: Any) -> Claim:

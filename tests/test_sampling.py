@@ -10,9 +10,10 @@ from scipy.signal import lfilter
 from bayescale import sampling
 from bayescale.diagnosis import mixed
 from bayescale.errors import ConvergenceError, LawError
-from bayescale.law import Law, Prior
+from bayescale.law import Law
 from bayescale.likelihood import normal
 from bayescale.models.chinchilla import CHINCHILLA
+from bayescale.priors import Prior
 from bayescale.resampling import CAREFUL, sample_carefully
 from bayescale.sampling import USUAL, Sampled, Settings, sample
 from bayescale.structure import Structure, structure

@@ -12,10 +12,10 @@ from scipy import stats
 from bayescale.draws import SAMPLE_DIMS
 from bayescale.errors import DataError
 from bayescale.fitting import Fit, fit
-from bayescale.law import Prior
 from bayescale.likelihood import Likelihood, normal
 from bayescale.models import LAWS
 from bayescale.prediction import drawn_at_runs, log_likelihood
+from bayescale.priors import Prior
 from bayescale.series import GAP, PREVIOUS, Series, conditional, drawn
 from bayescale.storage import load
 from tests.designs import simulated

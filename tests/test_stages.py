@@ -14,10 +14,11 @@ from bayescale.calibration import calibrate
 from bayescale.draws import coefficients_from
 from bayescale.errors import DataError, LawError
 from bayescale.fitting import Fit, fit
-from bayescale.law import Law, Prior, of_response
+from bayescale.law import Law, of_response
 from bayescale.likelihood import errors_in_variables, normal
 from bayescale.model import build_model
 from bayescale.models import LAWS
+from bayescale.priors import Prior
 from bayescale.storage import load
 from bayescale.structure import slopes_of, structure, units_of
 from tests.designs import coefficients, design, middle, simulated

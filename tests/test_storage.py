@@ -19,9 +19,9 @@ import bayescale as bs
 from bayescale import storage
 from bayescale.errors import DataError
 from bayescale.fitting import Fit, fit
-from bayescale.law import Prior
 from bayescale.likelihood import Likelihood, normal
 from bayescale.models import LAWS
+from bayescale.priors import Prior
 from bayescale.runs import digest
 
 ENDINGS = pytest.mark.parametrize("name", ["fit.zarr", "fit.nc"])

@@ -23,6 +23,7 @@ from bayescale.models.accuracy import (
 from bayescale.models.error_from_loss import CORNER, ERROR_FROM_LOSS, coefficients, error
 from bayescale.shares import beta_binomial
 from tests.designs import modelled
+from tests.tables import PublicTable
 
 
 def units(pivot: float, spread: float, name: str) -> Units:
@@ -85,11 +86,13 @@ def test_what_is_gone_is_gone_at_the_pivot() -> None:
 
 
 @pytest.mark.parametrize("claim", ERROR_FROM_LOSS.claims, ids=lambda claim: claim.label)
-def test_claims_are_what_the_authors_runs_and_objective_give(claim: bs.Claim) -> None:
+def test_claims_are_what_the_authors_runs_and_objective_give(
+    public_table: PublicTable, claim: bs.Claim
+) -> None:
     """Recomputed: least squares over six runs, to the digits that are claimed."""
     from scipy.optimize import curve_fit
 
-    runs = loaded(claim.table)
+    runs = public_table(claim.table)
     cheap = (runs["tokens_per_param"] == 20) & (runs["model"] != "open_lm_7b")
     long = (runs["tokens_per_param"] == 320) & (runs["params"] == runs["params"].min())
     chosen = runs[cheap | long]
@@ -103,16 +106,9 @@ def test_claims_are_what_the_authors_runs_and_objective_give(claim: bs.Claim) ->
         assert abs(value - claim.values[name]) <= 1.01 * claim.rounding(name)
 
 
-def loaded(name: str, **where: object) -> pd.DataFrame:
-    try:
-        return bs.datasets.load(name, **where)
-    except bs.DataError:
-        pytest.skip(f"the files of {name} are not at hand")
-
-
-def test_items_are_what_accuracies_are_shares_of() -> None:
+def test_items_are_what_accuracies_are_shares_of(public_table: PublicTable) -> None:
     """The accuracies have 32 bits: a count of ten thousand is right to 0.001."""
-    runs = loaded("olmo_ladder_tasks")
+    runs = public_table("olmo_ladder_tasks")
     right = runs["accuracy"] * runs["items"]
     assert float(abs(right - right.round()).max()) < 1e-3
 
@@ -131,9 +127,9 @@ def test_a_table_without_either_is_refused() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("law", [ACCURACY_FROM_LOSS, SIGMOID_ACCURACY], ids=lambda law: law.name)
-def test_runs_of_the_ladder_are_found_again(law: bs.Law) -> None:
+def test_runs_of_the_ladder_are_found_again(public_table: PublicTable, law: bs.Law) -> None:
     """Every coefficient within 4 posterior sd: missed by chance once in 16,000 if calibrated."""
-    design = loaded("olmo_ladder_tasks", task="arc_easy_test")
+    design = public_table("olmo_ladder_tasks", task="arc_easy_test")
     design = design.assign(x=design["flops"]).drop(columns="accuracy")
     runs, truth = modelled(law, beta_binomial, design, seed=3)
     fitted = bs.fit(law, runs, random_seed=3)

@@ -1,7 +1,5 @@
 """Broken power laws against the formula as printed, their limits, and a curve that breaks."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 import pymc as pm
@@ -29,10 +27,10 @@ from bayescale.models.broken_power_law_claims import ADDITION
 from bayescale.models.power_law import POWER_LAW_CONSTANT
 from bayescale.structure import structure
 from tests.designs import coefficients, middle
+from tests.tables import PublicTable
 
 X = np.geomspace(10, 1e4, 50)
 Pair = tuple[float, float]
-Tables = Callable[[str], pd.DataFrame]
 
 
 def as_printed(x: Array, a: float, b: float, c_0: float, c: Pair, d: Pair, f: Pair) -> Array:
@@ -43,7 +41,7 @@ def as_printed(x: Array, a: float, b: float, c_0: float, c: Pair, d: Pair, f: Pa
     return a + y
 
 
-def addition(tables: Tables) -> pd.DataFrame:
+def addition(tables: PublicTable) -> pd.DataFrame:
     return tables("addition").rename(columns={"examples": "x", "loss": "y"})
 
 
@@ -115,7 +113,7 @@ def test_places_do_not_depend_on_how_the_runs_are_spaced() -> None:
 
 
 def test_the_published_constants_are_the_minimum_over_the_smaller_sets(
-    public_table: Tables,
+    public_table: PublicTable,
 ) -> None:
     """Of squared errors of log(1 + y), the paper's objective, as precise as the search is."""
     runs = addition(public_table)
@@ -132,7 +130,7 @@ def test_the_published_constants_are_the_minimum_over_the_smaller_sets(
 
 
 @pytest.mark.slow
-def test_the_break_of_addition_is_found(public_table: Tables) -> None:
+def test_the_break_of_addition_is_found(public_table: PublicTable) -> None:
     """From the 14 smaller sets, with the three largest inside the 90% intervals."""
     runs = addition(public_table)
     known, larger = (runs[runs["part"] == part] for part in ("fit", "held out"))
@@ -147,7 +145,7 @@ def test_the_break_of_addition_is_found(public_table: Tables) -> None:
 
 
 @pytest.mark.slow
-def test_known_breaks_are_found_again_at_the_places_of_addition(public_table: Tables) -> None:
+def test_known_breaks_are_found_again_at_the_places_of_addition(public_table: PublicTable) -> None:
     """Every number within 4 posterior sd: missed by chance once in 16,000 if calibrated."""
     x = addition(public_table)["x"].to_numpy()
     noise = np.exp(0.002 * np.random.default_rng(3).standard_normal(len(x)))
@@ -162,7 +160,7 @@ def test_known_breaks_are_found_again_at_the_places_of_addition(public_table: Ta
 
 
 @pytest.mark.slow
-def test_a_break_is_preferred_where_there_is_one(public_table: Tables) -> None:
+def test_a_break_is_preferred_where_there_is_one(public_table: PublicTable) -> None:
     found = compare([POWER_LAW_CONSTANT, BNSL_1], addition(public_table), random_seed=1)
     assert found.table.index[0] == "bnsl_1"
     assert float(found.weights.sel(law="bnsl_1")) > 0.95

@@ -15,6 +15,7 @@ from bayescale.models import chinchilla, data_constrained
 from bayescale.models.data_constrained import DATA_CONSTRAINED, loss, value, worth
 from bayescale.models.data_constrained_claims import BUDGET, CODE, UNIQUE
 from tests.designs import coefficients, middle
+from tests.tables import PublicTable
 
 ADDITIVE = {name: CODE[name] for name in ("E", "A", "B", "alpha", "beta")}
 GOPHER = 5.76e23
@@ -132,7 +133,7 @@ def test_groups_have_epochs_of_their_own_at_the_optimum() -> None:
 
 @pytest.mark.slow
 def test_known_values_are_found_again_at_the_places_of_its_table(
-    public_table: Callable[[str], pd.DataFrame],
+    public_table: PublicTable,
 ) -> None:
     """Every coefficient within 4 posterior sd: missed by chance once in 16,000 if calibrated."""
     table = public_table("datablations_contour")
@@ -146,7 +147,7 @@ def test_known_values_are_found_again_at_the_places_of_its_table(
 
 @pytest.mark.slow
 def test_what_was_published_is_audited_on_its_table(
-    public_table: Callable[[str], pd.DataFrame],
+    public_table: PublicTable,
 ) -> None:
     """Its constants are of other models: the median run lies 8% off them, and the audit says so."""
     table = public_table("datablations_contour")

@@ -1,19 +1,17 @@
 """The power law of optima against weighted least squares and printed numbers."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 import pymc as pm
 from numpy.testing import assert_allclose
 
 from bayescale.fitting import fit
-from bayescale.law import Prior
 from bayescale.likelihood import default_likelihood, normal, with_errors
 from bayescale.models import FRONTIER
 from bayescale.models.frontier import per_hundred
+from bayescale.priors import Prior
+from tests.tables import PublicTable
 
-PublicTable = Callable[[str], pd.DataFrame]
 ERRORS = np.array([0.05, 0.1, 0.2, 0.05, 0.1, 0.2])
 
 

@@ -1,6 +1,5 @@
 """The laws of the optimum on compute budgets, and what parabolas do to it."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -21,8 +20,7 @@ from bayescale.models.isoflop_claims import PLAIN, PORIAN
 from bayescale.plots import plot_optimum, plot_runs, plot_slices
 from bayescale.storage import load
 from tests.designs import coefficients, design, middle
-
-PublicTable = Callable[[str], pd.DataFrame]
+from tests.tables import PublicTable
 
 HOFFMANN = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
 UNEQUAL = HOFFMANN | {"alpha": 0.465, "beta": 0.155}

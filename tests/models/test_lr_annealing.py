@@ -6,7 +6,6 @@ import pytest
 from numpy.testing import assert_allclose
 
 import bayescale as bs
-from bayescale import datasets
 from bayescale.claims import Claim
 from bayescale.endings import endings
 from bayescale.errors import DataError
@@ -19,6 +18,7 @@ from bayescale.models.lr_annealing import (
 )
 from bayescale.models.lr_annealing_claims import LUO
 from bayescale.runs import runs_for
+from tests.tables import PublicTable
 
 PEAK = 3e-4
 
@@ -130,9 +130,11 @@ def least_squares(known: pd.DataFrame) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("claim", LUO, ids=lambda claim: claim.label)
-def test_least_squares_on_two_curves_gives_the_claims(claim: Claim) -> None:
+def test_least_squares_on_two_curves_gives_the_claims(
+    public_table: PublicTable, claim: Claim
+) -> None:
     law = lr_annealing(float(claim.method.removeprefix("decay ")))
-    table = datasets.load(claim.table)
+    table = public_table(claim.table)
     known = runs_for(law, table.drop(index=list(claim.without)))
     assert set(known["schedule"]) == {"cosine_24000", "constant_24000"}
     assert table["schedule"].isin(set(known["schedule"])).sum() == len(known)
@@ -143,8 +145,8 @@ def test_least_squares_on_two_curves_gives_the_claims(claim: Claim) -> None:
 
 
 @pytest.mark.parametrize("size", ["25m", "100m", "400m"])
-def test_branches_are_fitted_once(size: str) -> None:
-    runs = runs_for(LR_ANNEALING, datasets.load(f"multi_power_law_{size}"))
+def test_branches_are_fitted_once(public_table: PublicTable, size: str) -> None:
+    runs = runs_for(LR_ANNEALING, public_table(f"multi_power_law_{size}"))
     series = LR_ANNEALING.likelihoods[0](LR_ANNEALING.inputs).series
     kept = runs[series.taken(runs, ("lr_sum", "lr_drop", "loss"))]
     early = kept[kept["schedule"].isin(["wsdcon_3", "wsdcon_9", "wsdcon_18"])].query("step < 8000")
@@ -153,12 +155,12 @@ def test_branches_are_fitted_once(size: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_table_of_the_same_design_gives_its_constants_back() -> None:
+def test_a_table_of_the_same_design_gives_its_constants_back(public_table: PublicTable) -> None:
     """Simulated on the curves of the table: within 4 posterior sd, and the longer decay is better.
 
     A miss by chance in one of four numbers is below 3 in 10,000 if calibrated.
     """
-    table = runs_for(LR_ANNEALING, datasets.load("multi_power_law_100m", part="fit"))
+    table = runs_for(LR_ANNEALING, public_table("multi_power_law_100m", part="fit"))
     truth = {"L_0": 2.8, "A": 0.6, "alpha": 0.45, "C": 0.5}
     rng = np.random.default_rng(4)
     table["loss"] = LR_ANNEALING.formula(table["lr_sum"], table["lr_drop"], **truth)
