@@ -4,7 +4,6 @@ They only bring what is in the file into rows and columns; names, units and sele
 the recipe. Nothing here unpickles or evaluates.
 """
 
-import ast
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -62,22 +61,6 @@ def from_zero(path: Path) -> pd.DataFrame:
         return pd.read_csv(path)
     lines = pd.read_json(path, lines=True)
     return lines.assign(index=lines["index"] - 1)
-
-
-def arrays(path: Path) -> pd.DataFrame:
-    """A Python script: a column of each name that it gives a `np.array` of plain numbers.
-
-    The script is parsed and not run.
-    """
-    found = {}
-    for line in ast.parse(path.read_text(encoding="utf-8")).body:
-        match line:
-            case ast.Assign(
-                targets=[ast.Name(id=name)],
-                value=ast.Call(func=ast.Attribute(attr="array"), args=[ast.List() as numbers]),
-            ):
-                found[name] = ast.literal_eval(numbers)
-    return pd.DataFrame(found)
 
 
 TASK_METRIC = re.compile(
@@ -142,7 +125,6 @@ UNUSUAL: dict[str, Callable[[Path], pd.DataFrame]] = {
     "domain_mixtures": domain_mixtures,
     "from_zero": from_zero,
     "tasks": tasks,
-    "arrays": arrays,
     "paired_losses": paired_losses,
 }
 """Readers by the name they go by on a card."""

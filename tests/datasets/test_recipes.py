@@ -285,11 +285,6 @@ READ: dict[str, tuple[str, str, dict[str, list[Any]]]] = {
         },
     ),
     "from_zero": ("runs.jsonl", '{"index": 1, "loss": 3}\n', {"index": [0], "loss": [3]}),
-    "arrays": (
-        "script.py",
-        "import os\nos.remove(__file__)\nx = np.array([1, 2])\ny = np.array([0.5,\n .25])\nz = 3\n",
-        {"x": [1, 2], "y": [0.5, 0.25]},
-    ),
     "paired_losses": (
         "runs.csv",
         "params,tokens,iso_flop,data,eval/smollm_val/CrossEntropyLoss,"

@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.optimize import curve_fit
 
+from bayescale import datasets
 from bayescale.comparison import compare
 from bayescale.fitting import fit
 from bayescale.flops import Array
@@ -27,7 +28,6 @@ from bayescale.models.broken_power_law_claims import ADDITION
 from bayescale.models.power_law import POWER_LAW_CONSTANT
 from bayescale.structure import structure
 from tests.designs import coefficients, middle
-from tests.tables import PublicTable
 
 X = np.geomspace(10, 1e4, 50)
 Pair = tuple[float, float]
@@ -41,8 +41,8 @@ def as_printed(x: Array, a: float, b: float, c_0: float, c: Pair, d: Pair, f: Pa
     return a + y
 
 
-def addition(tables: PublicTable) -> pd.DataFrame:
-    return tables("addition").rename(columns={"examples": "x", "loss": "y"})
+def addition() -> pd.DataFrame:
+    return datasets.load("addition").rename(columns={"examples": "x", "loss": "y"})
 
 
 def claimed() -> dict[str, object]:
@@ -112,11 +112,9 @@ def test_places_do_not_depend_on_how_the_runs_are_spaced() -> None:
     assert_allclose(d[0], d[1], rtol=1e-12)
 
 
-def test_the_published_constants_are_the_minimum_over_the_smaller_sets(
-    public_table: PublicTable,
-) -> None:
+def test_the_published_constants_are_the_minimum_over_the_smaller_sets() -> None:
     """Of squared errors of log(1 + y), the paper's objective, as precise as the search is."""
-    runs = addition(public_table)
+    runs = addition()
     known = runs[runs["part"] == "fit"]
     start = np.array([ADDITION.values[name] for name in BNSL_1.numbers])
 
@@ -130,9 +128,9 @@ def test_the_published_constants_are_the_minimum_over_the_smaller_sets(
 
 
 @pytest.mark.slow
-def test_the_break_of_addition_is_found(public_table: PublicTable) -> None:
+def test_the_break_of_addition_is_found() -> None:
     """From the 14 smaller sets, with the three largest inside the 90% intervals."""
-    runs = addition(public_table)
+    runs = addition()
     known, larger = (runs[runs["part"] == part] for part in ("fit", "held out"))
     fitted = fit(BNSL_1, known, random_seed=1)
     assert fitted.verdict.trusted, fitted.verdict
@@ -145,9 +143,9 @@ def test_the_break_of_addition_is_found(public_table: PublicTable) -> None:
 
 
 @pytest.mark.slow
-def test_known_breaks_are_found_again_at_the_places_of_addition(public_table: PublicTable) -> None:
+def test_known_breaks_are_found_again_at_the_places_of_addition() -> None:
     """Every number within 4 posterior sd: missed by chance once in 16,000 if calibrated."""
-    x = addition(public_table)["x"].to_numpy()
+    x = addition()["x"].to_numpy()
     noise = np.exp(0.002 * np.random.default_rng(3).standard_normal(len(x)))
     runs = pd.DataFrame({"x": x, "y": BNSL_1.formula(x, **claimed()) * noise})
     fitted = fit(BNSL_1, runs, random_seed=3)
@@ -160,8 +158,8 @@ def test_known_breaks_are_found_again_at_the_places_of_addition(public_table: Pu
 
 
 @pytest.mark.slow
-def test_a_break_is_preferred_where_there_is_one(public_table: PublicTable) -> None:
-    found = compare([POWER_LAW_CONSTANT, BNSL_1], addition(public_table), random_seed=1)
+def test_a_break_is_preferred_where_there_is_one() -> None:
+    found = compare([POWER_LAW_CONSTANT, BNSL_1], addition(), random_seed=1)
     assert found.table.index[0] == "bnsl_1"
     assert float(found.weights.sel(law="bnsl_1")) > 0.95
 
