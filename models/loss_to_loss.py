@@ -8,12 +8,13 @@ losses of the two; :math:`K` and :math:`\kappa` how what is reducible in the one
 in the other. With :math:`\kappa = 1` both fall with compute by the same exponent; otherwise that of
 the second is :math:`\kappa` times that of the first.
 
-What is sampled is the second loss at the middle of the runs (``level``), how it is split
-(``share``), the relative change of the second loss with the first there (``slope``), and in
-``loss_to_loss`` where the floor of the first lies below the lowest of its losses (``depth``). In
-``loss_to_loss_joint`` that floor is the irreducible loss of the first set's own law of parameters
-and tokens, :mod:`bayescale.models.coupled`, fitted in the same model. Both losses have errors;
-below :math:`E_0` the formula stays at :math:`E_1`.
+What is sampled is the second loss at the middle of the runs (``level``) and its relative change
+with the first there (``slope``), which the runs know; and what they hardly know, :math:`\kappa` and
+where :math:`E_0` lies (``depth``) between the lowest of its losses and the least that it can be,
+neither it nor :math:`E_1` being negative. In ``loss_to_loss_joint`` that floor is the irreducible
+loss of the first set's own law of parameters and tokens, :mod:`bayescale.models.coupled`, fitted in
+the same model; sampled is then how the second loss at the middle is split (``share``). Both losses
+have errors; below :math:`E_0` the formula stays at :math:`E_1`.
 
 ``loss_offset`` is the special case :math:`L_1 = L_0 + c`, with :math:`c` the difference; sampled is
 the second loss where the first is lowest (``bottom``).
@@ -41,6 +42,8 @@ from bayescale.priors import Prior
 
 TINY = 1e-9
 """Nats that always count as reducible, so that powers of them have a gradient."""
+CORNER = 0.05
+"""How wide the corner is rounded where floors become zero, in shares of the loss at the pivot."""
 
 
 def above(loss: Array, floor: Array) -> Array:
@@ -54,40 +57,48 @@ def second_loss(loss_source: Array, E_0: Array, K: Array, kappa: Array, E_1: Arr
     return E_1 + K * above(loss_source, E_0) ** kappa
 
 
-def _split(
-    units: Units, E_0: Array, level: Array, share: Sequence[Array], slope: Array
+def _at_pivot(
+    units: Units, E_0: Array, level: Array, reducible: Array, kappa: Array
 ) -> dict[str, Any]:
-    """Coefficients from the second loss at the pivot, its shares, and the slope there."""
-    source, at_pivot = units.pivot["loss_source"], level * units.pivot["loss"]
-    irreducible, reducible = share
-    kappa = slope * above(source, E_0) / (source * reducible)
+    """Coefficients from the second loss at the pivot and how much of it is reducible."""
+    at_pivot = level * units.pivot["loss"]
     return {
         "E_0": E_0,
-        "K": at_pivot * reducible / above(source, E_0) ** kappa,
+        "K": at_pivot * reducible / above(units.pivot["loss_source"], E_0) ** kappa,
         "kappa": kappa,
-        "E_1": at_pivot * irreducible,
+        "E_1": at_pivot * (1 - reducible),
     }
 
 
+def _positive(value: Array) -> Array:
+    """The value where it is positive and next to nothing elsewhere, without a corner."""
+    return (value + np.sqrt(value**2 + CORNER**2)) / 2
+
+
 def coefficients(
-    units: Units, level: Array, share: Sequence[Array], slope: Array, depth: Array
+    units: Units, level: Array, slope: Array, kappa: Array, depth: Array
 ) -> dict[str, Any]:
-    """With the floor of the first set somewhere below its losses."""
-    return _split(units, depth * units.lowest["loss_source"], level, share, slope)
+    """With the floor of the first set somewhere below its losses, and no floor negative."""
+    source = units.pivot["loss_source"]
+    least = _positive(1 - kappa / slope)
+    room = _positive(units.lowest["loss_source"] / source - least)
+    floor = least + depth * room
+    return _at_pivot(units, source * floor, level, slope * (1 - floor) / kappa, kappa)
 
 
 def joint_coefficients(
     units: Units, E: Array, level: Array, share: Sequence[Array], slope: Array
 ) -> dict[str, Any]:
     """With the floor that the law of the first set has."""
-    return _split(units, E, level, share, slope)
+    source = units.pivot["loss_source"]
+    _, reducible = share
+    kappa = slope * above(source, E) / (source * reducible)
+    return _at_pivot(units, E, level, reducible, kappa)
 
 
 PRIORS = {
     # The second loss at the pivot over the geometric mean of its losses.
     "level": Prior(pm.LogNormal, mu=0.0, sigma=0.5),
-    # Half of it irreducible on average.
-    "share": Prior(pm.Dirichlet, a=(1.5, 1.5), parts=("irreducible", "reducible")),
     # Relative change of the one for that of the other: 95% within 0.38 to 2.7.
     "slope": Prior(pm.LogNormal, mu=0.0, sigma=0.5),
 }
@@ -113,8 +124,13 @@ def shifted(loss_source: Array, c: Array) -> Array:
 LOSS_TO_LOSS = Law(
     name="loss_to_loss",
     title="Loss to loss: loss on one training set from that on another",
-    # Floor of the first set over its lowest loss: anywhere, rather up than down.
-    priors={**PRIORS, "depth": Prior(pm.Beta, alpha=2.0, beta=1.5)},
+    priors={
+        **PRIORS,
+        # How much faster the second loss falls in the end: 95% within 0.46 to 2.2.
+        "kappa": Prior(pm.LogNormal, mu=0.0, sigma=0.4),
+        # The six floors that its authors found are 0.24 to 0.78 of the lowest loss.
+        "depth": Prior(pm.Beta, alpha=2.0, beta=2.0),
+    },
     coefficients=coefficients,
     claims=loss_to_loss_claims.FLOORS,
     **SHARED,
@@ -122,7 +138,11 @@ LOSS_TO_LOSS = Law(
 LOSS_TO_LOSS_JOINT = Law(
     name="loss_to_loss_joint",
     title="Loss to loss, in one model with the first set's law of parameters and tokens",
-    priors=PRIORS,
+    # Half of it irreducible on average.
+    priors={
+        **PRIORS,
+        "share": Prior(pm.Dirichlet, a=(1.5, 1.5), parts=("irreducible", "reducible")),
+    },
     coefficients=joint_coefficients,
     stage=of_response(COUPLED, "loss_source"),
     **SHARED,
