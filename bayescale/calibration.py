@@ -23,6 +23,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
+from bayescale.checking import refuse_constant
 from bayescale.draws import SAMPLE_DIMS
 from bayescale.errors import DataError
 from bayescale.law import FOUND, Law
@@ -194,7 +195,9 @@ def calibrate(
 def _design(law: Law, design: pd.DataFrame) -> pd.DataFrame:
     """The design in standard columns, with a response that only says where the middle is."""
     filled = design if law.response in design else design.assign(**{law.response: 1.0})
-    return runs_for(law, filled)
+    table = runs_for(law, filled)
+    refuse_constant(table, law.read, law.name)
+    return table
 
 
 def _name(likelihood: LikelihoodFactory | None) -> str:

@@ -62,7 +62,7 @@ def check_runs(
     """
     runs = runs.reset_index(drop=True)
     _refuse_few(runs, parameters, law)
-    _refuse_constant(runs, inputs, law)
+    refuse_constant(runs, inputs, law)
     on = {name: (scales or {}).get(name, POSITIVE) for name in (*inputs, response)}
     if on[response].logged:
         _refuse_disagreement(runs, response)
@@ -89,7 +89,8 @@ def _refuse_few(runs: pd.DataFrame, parameters: int, law: str) -> None:
         )
 
 
-def _refuse_constant(runs: pd.DataFrame, inputs: Sequence[str], law: str) -> None:
+def refuse_constant(runs: pd.DataFrame, inputs: Sequence[str], law: str) -> None:
+    """Raise DataError if an input is the same in all runs."""
     for name in inputs:
         if runs[name].nunique() == 1:
             raise DataError(

@@ -17,8 +17,9 @@ import numpy as np
 import pymc as pm
 
 from bayescale.errors import DataError
+from bayescale.families import Family
 from bayescale.flops import Array
-from bayescale.likelihood import Family, Likelihood, LikelihoodFactory, column
+from bayescale.likelihood import Likelihood, LikelihoodFactory, column
 from bayescale.priors import Prior
 
 ITEMS = "items"
