@@ -196,7 +196,7 @@ def _design(law: Law, design: pd.DataFrame) -> pd.DataFrame:
     """The design in standard columns, with a response that only says where the middle is."""
     filled = design if law.response in design else design.assign(**{law.response: 1.0})
     table = runs_for(law, filled)
-    refuse_constant(table, law.read, law.name)
+    refuse_constant(table, law.varying, law.name)
     return table
 
 

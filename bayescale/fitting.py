@@ -359,7 +359,7 @@ def _read(law: Law, source: pd.DataFrame | str | PathLike[str]) -> tuple[pd.Data
     )
     doubts = check_runs(
         table,
-        inputs=law.inputs,
+        inputs=[name for name in law.inputs if name in law.varying],
         response=law.response,
         parameters=parameters,
         law=law.name,

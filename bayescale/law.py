@@ -120,6 +120,9 @@ class Law:
     noisy : tuple of str
         Inputs that are measured with an error like that of the response
         (`bayescale.likelihood.errors_in_variables`).
+    known : tuple of str
+        Inputs of whose effect nothing is learned, such as a level of guessing: only these may be
+        the same in all runs.
     claims : tuple of Claim
         What was published about the law.
     domain : mapping of str to (float, float)
@@ -159,6 +162,7 @@ class Law:
     tilts: bool = True
     stage: "Law | None" = None
     noisy: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
     claims: tuple[Claim, ...] = ()
     domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     tau: Prior | None = None
@@ -182,6 +186,7 @@ class Law:
         _within(self, "pool names", self.pool, set(self.priors))
         _within(self, "between names", self.between, set(self.priors))
         _within(self, "noisy names", self.noisy, inputs)
+        _within(self, "known names", self.known, inputs)
         if self.stage is not None:
             _within(self, "the response of its stage is", [self.stage.response], inputs)
         for claim in self.claims:
@@ -260,6 +265,12 @@ class Law:
     def read(self) -> tuple[str, ...]:
         """Inputs that a table has to have: its own and those of its stage."""
         return tuple(dict.fromkeys((*self.inputs, *(self.stage.read if self.stage else ()))))
+
+    @property
+    def varying(self) -> tuple[str, ...]:
+        """Inputs that have to vary for the law to be learned, those of its stage too."""
+        own = tuple(name for name in self.inputs if name not in self.known)
+        return tuple(dict.fromkeys((*own, *(self.stage.varying if self.stage else ()))))
 
     @property
     def allocates(self) -> bool:

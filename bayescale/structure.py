@@ -164,7 +164,8 @@ def units_of(law: Law, runs: pd.DataFrame) -> Units:
     columns = {name: runs[name].to_numpy() for name in (*law.inputs, law.response)}
     return Units(
         pivot={name: law.scale_of(name).middle(x) for name, x in columns.items()},
-        spread={name: law.scale_of(name).measured(x).std() for name, x in columns.items()},
+        # What does not vary has no spread, and is at the middle everywhere.
+        spread={name: law.scale_of(name).measured(x).std() or 1.0 for name, x in columns.items()},
         lowest={name: x.min() for name, x in columns.items()},
         highest={name: x.max() for name, x in columns.items()},
     )

@@ -29,8 +29,8 @@ A scale is compute unless the table has a column x, or ``--column x=params`` nam
 accuracy may be given as ``error``. Groups are families of models on one task for
 ``sigmoid_accuracy``, which share all but where the rise happens, and tasks for the two others, each
 on its own but for the scatter, of which a fit has one: tasks that scatter differently are better
-fitted one by one. A known level of guessing is ``chance_prior(0.25)`` for one task, and a column
-for several.
+fitted one by one. A level of guessing that is known is a column, and one that is known about
+``chance_prior(0.25)``.
 
 Sources: for loss Bhagia et al. (2024), arXiv:2412.04403 (``src/scaling/fitting_functions.py`` of
 its repository, where the amplitude is negative and k acts the other way round); for compute Ruan et
@@ -209,11 +209,12 @@ SIGMOID_ACCURACY = Law(
 )
 SIGMOID_ABOVE_CHANCE = Law(
     name="sigmoid_above_chance",
-    title="Sigmoid above a known chance: accuracy on several tasks from compute, or any scale x",
+    title="Sigmoid above a known chance: accuracy from compute, or any scale x",
     formula=rising_above,
     inputs=("x", "chance"),
     response="accuracy",
     scales={"accuracy": SHARE, "chance": SHARE},
+    known=("chance",),
     columns={"x": _compute, **COLUMNS},
     priors={"ceiling": CEILING, "steep": STEEP, "place": PLACE},
     coefficients=of_scale_above,

@@ -67,6 +67,11 @@ def test_a_calibration_goes_on_where_it_was(tmp_path: Path) -> None:
     assert len(path.read_text().splitlines()) == 4
 
 
+def test_a_design_that_does_not_vary_is_refused() -> None:
+    with pytest.raises(DataError, match="in all 12 runs; expected it to vary"):
+        calibrate(LAW, DESIGN.assign(**{LAW.inputs[0]: 1e8}), **SMALL)
+
+
 def test_truths_may_come_from_a_fit() -> None:
     runs = simulated(LAW, noise=0.01, seed=3, each=12)
     fitted = fit(LAW, runs, likelihood=normal, clusters=None, draws=50, chains=2, random_seed=4)

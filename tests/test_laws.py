@@ -218,8 +218,8 @@ def test_known_values_are_found_again(law: Law, seed: int) -> None:
         assert np.all(np.abs(off) < 4), name
 
 
-ALIKE = [law for law in FIRST_OF_MODULE.values() if not (law.by or law.likelihoods)]
-POOLED = [*((law, "separate") for law in ALIKE), *((law, "partial") for law in ALIKE[:1])]
+ALIKE = [law for law in FIRST_OF_MODULE.values() if not (law.by or law.likelihoods or law.parts)]
+POOLED = [*((law, "separate") for law in ALIKE), (LAWS["power_law_constant"], "partial")]
 
 
 @pytest.mark.slow
@@ -228,7 +228,7 @@ def test_groups_are_found_again(law: Law, pool: str) -> None:
     """Two groups, one law: each group's exponents within 4 posterior sd of the truth.
 
     Partial pooling takes minutes a law, and is the engine's: one law stands for all. Laws that
-    group their runs or bring a likelihood have tests of their own.
+    group their runs, bring a likelihood or have parts are tried in tests of their own.
     """
     runs = simulated(law, noise=0.01, seed=6, each=7 if len(law.inputs) < 3 else 4)
     runs["corpus"] = np.where(np.arange(len(runs)) % 2, "web", "code")
