@@ -164,11 +164,16 @@ def units_of(law: Law, runs: pd.DataFrame) -> Units:
     columns = {name: runs[name].to_numpy() for name in (*law.inputs, law.response)}
     return Units(
         pivot={name: law.scale_of(name).middle(x) for name, x in columns.items()},
-        # What does not vary has no spread, and is at the middle everywhere.
-        spread={name: law.scale_of(name).measured(x).std() or 1.0 for name, x in columns.items()},
+        spread={name: _spread(law.scale_of(name).measured(x)) for name, x in columns.items()},
         lowest={name: x.min() for name, x in columns.items()},
         highest={name: x.max() for name, x in columns.items()},
     )
+
+
+def _spread(values: np.ndarray) -> Any:
+    """Standard deviation; 1 where nothing varies, which then is at the middle everywhere."""
+    # That of equal numbers is not always zero to the last digit.
+    return values.std() if np.ptp(values) > 0 else 1.0
 
 
 def tilt_of(

@@ -123,12 +123,12 @@ def test_an_accuracy_may_be_given_as_an_error() -> None:
 def test_one_task_has_one_chance() -> None:
     """The level of guessing is known, so that it need not vary; compute has to."""
     x = np.geomspace(1e18, 1e22, 12)
-    accuracy = 0.25 + 0.7 / (1 + np.exp(-0.9 * (np.log(x) - np.log(1e20))))
-    runs = pd.DataFrame({"x": x, "chance": 0.25, "accuracy": accuracy, "items": 1000})
+    accuracy = 0.3 + 0.65 / (1 + np.exp(-0.9 * (np.log(x) - np.log(1e20))))
+    runs = pd.DataFrame({"x": x, "chance": 0.3, "accuracy": accuracy, "items": 1000})
     fitted = bs.fit(SIGMOID_ABOVE_CHANCE, runs, random_seed=1, draws=200, tune=300, chains=2)
-    ends = fitted.predict({"x": [1e10, 1e30], "chance": [0.25, 0.25]}, extrapolate=False)["mean"]
+    ends = fitted.predict({"x": [1e10, 1e30], "chance": [0.3, 0.3]}, extrapolate=False)["mean"]
     low, high = ends.median(("chain", "draw")).to_numpy()
-    assert_allclose(low, 0.25, atol=1e-3)
+    assert_allclose(low, 0.3, atol=1e-3)
     assert 0.9 < high < 1
     with pytest.raises(bs.DataError, match=r"x is 1e\+20 in all 12 runs"):
         bs.fit(SIGMOID_ABOVE_CHANCE, runs.assign(x=1e20), random_seed=1)
