@@ -17,10 +17,9 @@ from bayescale.clusters import Clusters, clusters_of
 from bayescale.draws import ROLES, SAMPLE_DIMS, numbers
 from bayescale.errors import DataError
 from bayescale.law import FOUND, Law
-from bayescale.likelihood import LikelihoodFactory
+from bayescale.likelihood import LikelihoodFactory, default_likelihood
 from bayescale.runs import digest, runs_for
 from bayescale.sampling import Settings
-from bayescale.structure import usual_likelihood
 from bayescale.sweeps import ERROR, TASK, sweep
 
 if TYPE_CHECKING:
@@ -127,7 +126,7 @@ def bootstrap(
             "in clusters=, or resample single runs."
         )
     settings = Settings(draws=draws, tune=tune, chains=chains)
-    chosen = likelihood or usual_likelihood(law, table, clusters)
+    chosen = likelihood or default_likelihood(law, table, clustered=together is not None)
     if together is not None:
         table = table.assign(**{CLUSTER: _names(together, table)})
     asked = {
