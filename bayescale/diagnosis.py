@@ -16,6 +16,7 @@ Betancourt (2016), arXiv:1604.00695, for the energy criterion.
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -131,18 +132,38 @@ def runs_above(loo: xr.Dataset, pareto_k: float) -> list[int]:
 
 def leave_one_out(posterior: xr.Dataset, log_likelihood: xr.DataArray) -> xr.Dataset:
     """Expected log predictive density by PSIS-LOO, with each run's Pareto k."""
-    import arviz_stats
-
     each = log_likelihood.to_dataset(name="runs")
     tree = xr.DataTree.from_dict({"posterior": posterior, "log_likelihood": each})
     with warnings.catch_warnings():
         # The verdict and the fit's warnings say it, and name the runs.
         warnings.filterwarnings("ignore", "Estimated shape parameter of Pareto", UserWarning)
-        found = arviz_stats.loo(tree, pointwise=True)
+        found = _loo(tree, log_likelihood)
     values = {"elpd_i": found.elpd_i, "pareto_k": found.pareto_k}
     kept = {name: ("run", np.asarray(value)) for name, value in values.items()}
     attrs = {"elpd": found.elpd, "se": found.se, "p": found.p, "good_k": found.good_k}
     return xr.Dataset(kept, attrs={name: float(value) for name, value in attrs.items()})
+
+
+def _loo(tree: xr.DataTree, log_likelihood: xr.DataArray) -> Any:
+    """PSIS-LOO by ArviZ; where a chain never moved, with weights as they are and no k to trust.
+
+    Its draws are then the whole tail, to which no Pareto distribution can be fitted.
+    """
+    import arviz_stats
+
+    try:
+        return arviz_stats.loo(tree, pointwise=True)
+    except ValueError as fault:
+        if "All tail values are the same" not in str(fault):
+            raise
+    least = log_likelihood.min(SAMPLE_DIMS)  # where the weight is largest
+    weights = least - log_likelihood
+    return arviz_stats.loo(
+        tree,
+        pointwise=True,
+        log_weights=weights - np.log(np.exp(weights).sum(SAMPLE_DIMS)),
+        pareto_k=xr.full_like(least, np.inf),
+    )
 
 
 def influences(draws: xr.DataArray, log_likelihood: xr.DataArray) -> xr.DataArray:

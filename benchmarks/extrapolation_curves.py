@@ -1,9 +1,10 @@
 """Learning curves extrapolated: broken power laws with 0, 1 and 2 breaks, and point estimators.
 
-uv run python benchmarks/extrapolation_curves.py [--domain NAME ...] [--every 1] [--out ROWS.jsonl]
+uv run python benchmarks/extrapolation_curves.py [--domain NAME ...] [--alike] [--out ROWS.jsonl]
 
 On the split of Alabdulmohsin et al. (2022), arXiv:2209.06640: rows for fitting, and rows of more
-data held out. Errors are those of the benchmark, root mean squares of log response.
+data held out. With ``--alike``, rows of a curve err alike along the logarithm of x. Errors are
+those of the benchmark, root mean squares of log response.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from scipy import optimize
 import bayescale as bs
 from bayescale.comparison import Comparison
 from bayescale.draws import SAMPLE_DIMS
+from bayescale.likelihood import autoregressive
 from bayescale.models.broken_power_law import broken_power_law
 from bayescale.stacking import stacking_weights
 
@@ -32,6 +34,7 @@ DOMAINS = {
     "bigbench": ("revisiting_bigbench", "error", "curve"),
 }
 BREAKS = (0, 1, 2)
+ALIKE = autoregressive("curve", "log_x")
 MASS = 0.9
 STACKED, TRUSTED = "stacked", "stacked, trusted laws"
 MARGIN = 1e-3
@@ -49,11 +52,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--domain", nargs="+", choices=DOMAINS, default=list(DOMAINS))
     parser.add_argument("--every", type=int, default=1, help="take one curve of so many")
+    parser.add_argument("--alike", action="store_true", help="rows of a curve err alike")
     parser.add_argument("--jobs", type=int, default=-1)
     parser.add_argument("--out", type=Path, help="rows; what it holds is not done again")
     given = parser.parse_args()
     print(machine())
-    tasks = [task for domain in given.domain for task in list(curves(domain))[:: given.every]]
+    tasks = [
+        (name, {**each, "alike": given.alike})
+        for domain in given.domain
+        for name, each in list(curves(domain))[:: given.every]
+    ]
     rows = bs.sweep(extrapolated, tasks, path=given.out, jobs=given.jobs, progress=True)
     for name, failed in rows[["task", "error"]].dropna().itertuples(index=False):
         print(f"{name}: {failed}")
@@ -69,17 +77,21 @@ def curves(domain: str) -> Iterator[tuple[str, dict[str, Any]]]:
     runs = bs.datasets.load(table).rename(columns={"examples": "x", response: "y"})
     for name, curve in runs.groupby(by, sort=False):
         fitted = curve["part"] == "fit"
-        known, larger = curve.loc[fitted, ["x", "y"]], curve.loc[~fitted, ["x", "y"]]
+        curve = curve[["x", "y"]].assign(curve=name, log_x=np.log(curve["x"]))
+        known, larger = curve[fitted], curve[~fitted]
         yield f"{domain} {name}", {"domain": domain, "known": known, "larger": larger}
 
 
 def extrapolated(
-    domain: str, known: pd.DataFrame, larger: pd.DataFrame, random_seed: int
+    domain: str, known: pd.DataFrame, larger: pd.DataFrame, alike: bool, random_seed: int
 ) -> dict[str, Any]:
     """What each law and estimator says of the rows of one curve that were held out."""
     larger = larger.sort_values("x")
-    laws = [broken_power_law(n) for n in BREAKS]
-    compared = bs.compare(laws, known, draws=500, chains=2, random_seed=random_seed)
+    likelihood = ALIKE if alike else None
+    laws = [law for law in map(broken_power_law, BREAKS) if len(law.numbers) < len(known)]
+    compared = bs.compare(
+        laws, known, likelihood=likelihood, draws=500, chains=2, random_seed=random_seed
+    )
     each = {name: fitted.predict for name, fitted in compared.fits.items()}
     each |= {STACKED: compared.predict}
     if some := _trusted(compared):
@@ -112,7 +124,7 @@ def _scored(predict: Callable[..., xr.Dataset], larger: pd.DataFrame) -> dict[st
     """Coverage with and without drift, at all rows and at the last; error of the median."""
     observed, found = larger["y"].to_numpy(), {}
     for label, beyond in (("", True), (" without drift", False)):
-        said = predict(larger[["x"]], extrapolate=beyond)
+        said = predict(larger[["x", "curve", "log_x"]], extrapolate=beyond)
         tails = ((1 - MASS) / 2, (1 + MASS) / 2)
         low, high = said["new_run"].quantile(tails, SAMPLE_DIMS).to_numpy()
         inside = (low <= observed) & (observed <= high)

@@ -4,7 +4,13 @@ import xarray as xr
 from numpy.testing import assert_allclose
 
 from bayescale import diagnosis
-from bayescale.diagnosis import convergence, honesty, interval_names, summary_table
+from bayescale.diagnosis import (
+    convergence,
+    honesty,
+    interval_names,
+    leave_one_out,
+    summary_table,
+)
 from bayescale.fitting import Fit
 
 CHAINS, DRAWS = 4, 1000
@@ -135,3 +141,17 @@ def test_intervals_follow_arviz_settings() -> None:
 def test_budgets_are_written_as_people_do(small_fit: Fit) -> None:
     table = small_fit.summary(small_fit.optimum([1e13, 1.2345e13]))
     assert {"N_opt[1e+13]", "N_opt[12345000000000.0]"} <= set(table.index)
+
+
+def test_a_chain_that_never_moved_is_refused_and_stops_nothing(small_fit: Fit) -> None:
+    """Weights are then as they are: the density of a run is the harmonic mean of its draws'."""
+    stuck = {"chain": 1, "draw": 0}
+    posterior, density = (
+        xr.concat([draws.isel(chain=0), draws.isel(stuck).expand_dims(draw=draws["draw"])], "chain")
+        for draws in (small_fit.posterior, small_fit.log_likelihood.drop_vars("run") - [[[1.0]]])
+    )
+    density = density - xr.DataArray([0.0, 20.0], dims="chain")  # the stuck one is far off
+    told = leave_one_out(posterior, density)
+    assert np.isposinf(told["pareto_k"]).all()
+    expected = -np.log(np.exp(-density).mean(("chain", "draw")))
+    assert_allclose(told["elpd_i"], expected.transpose(..., "run"), rtol=1e-10)
