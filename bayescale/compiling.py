@@ -19,7 +19,7 @@ from pytensor.compile.mode import NUMBA, Mode
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.replace import clone_replace, vectorize_graph
 
-from bayescale.model import build_model
+from bayescale.model import build_model, pooled
 from bayescale.structure import Structure
 
 
@@ -74,9 +74,7 @@ def compile_model(model: pm.Model) -> Compiled:
     start = {v: np.asarray(point[v.name], dtype="float64") for v in model.value_vars}
     packed = pt.vector("packed")
     names, swap = _unpacked(model, packed)
-    # What partial pooling makes is a free parameter of its group.
-    pooled = [v for v in model.deterministics if f"{v.name}_common" in model.named_vars]
-    variables = [*model.free_RVs, *pooled]
+    variables = [*model.free_RVs, *pooled(model)]
     outputs = model.replace_rvs_by_values(variables)
     size = sum(value.size for value in start.values())
     flat = pt.tensor("point", shape=(size,), dtype="float64")

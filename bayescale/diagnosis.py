@@ -158,10 +158,11 @@ def _loo(tree: xr.DataTree, log_likelihood: xr.DataArray) -> Any:
             raise
     least = log_likelihood.min(SAMPLE_DIMS)  # where the weight is largest
     weights = least - log_likelihood
+    total: xr.DataArray = xr.apply_ufunc(np.exp, weights).sum(SAMPLE_DIMS)
     return arviz_stats.loo(
         tree,
         pointwise=True,
-        log_weights=weights - np.log(np.exp(weights).sum(SAMPLE_DIMS)),
+        log_weights=weights - np.log(total),
         pareto_k=xr.full_like(least, np.inf),
     )
 

@@ -20,6 +20,8 @@ RESERVED = (
     *("N_opt", "D_opt", "L_opt", "tokens_per_param", "decades_beyond_runs"),
     *("cluster", "offset", "tilt"),
 )
+# Endings of what belongs to a parameter.
+KINDS = ("", "_part", "_common", "_mean", "_mean_z", "_sd", "_offset")
 
 
 class Pool(StrEnum):
@@ -88,7 +90,7 @@ def _refuse_name(law: Law, likelihood: Likelihood, by: str) -> None:
         *(*RESERVED, *columns, likelihood.family.prefix + law.response),
         *(*law.coefficient_names, *law.derived, *law.at_optimum, *likelihood.derived),
         *(f"{kind}_{name}" for kind in UNITS for name in columns),
-        *(f"{name}{kind}" for name in own for kind in ("", "_part", "_common", "_sd", "_offset")),
+        *(f"{name}{kind}" for name in own for kind in KINDS),
     }
     if by in taken or by[:1] in {"", ".", "_"} or set(by) & set("/\\"):
         raise DataError(

@@ -6,9 +6,13 @@ priors. So one compiled model serves every table, of any length (`bayescale.samp
 Grouped runs (``by="corpus"``) make every free parameter one of three things across groups:
 *shared*; *separate*, each group with the prior of its own; or *partial*, scattered about a common
 value. Partial pooling happens on the scale on which PyMC samples the parameter (the logarithm of
-a positive one, log ratios of a simplex), so the same few lines pool any prior:
+a positive one, log ratios of a simplex), so the same few lines pool any prior. Of G groups,
 
-    z_group ~ Normal(0, 1),  value_group = backward(forward(common) + sd * z_group)
+    value_group = backward(forward(mean) + off_group),  off_group ~ Normal(0, sd), summing to zero
+    common = backward(forward(mean) + sd / sqrt(G) * z),  z ~ Normal(0, 1)
+
+The runs tell of the mean of their groups, so it is what has the prior and is sampled. The common
+value, about which further groups would scatter, lies off it by its standard error.
 """
 
 import logging
@@ -50,6 +54,11 @@ INDICES = (GROUP_INDEX, INDEX, PREVIOUS)
 
 # Groups of one study rarely differ by more than a factor of two in an exponent.
 BETWEEN = Prior(pm.HalfNormal, sigma=0.3)
+
+CENTRED = 0.5
+"""Offsets are sampled in units of their scale to this power. At 0 they mix where runs say little of
+each group, at 1 where they say much, and else hardly at all; half of the way they mix everywhere
+(benchmarks/groups.py). A pilot for each parameter was tried, and was no better on the whole."""
 
 QUICK = {"mode": "FAST_COMPILE"}
 """For what runs once: PyTensor then takes longer to compile than to compute."""
@@ -206,32 +215,46 @@ def _parameter(made: Structure, name: str, prior: Prior, data: Mapping[str, Any]
     """One free parameter; with parts, a tuple of them."""
     parts = (made.part(name),) if prior.parts else ()
     pooling = made.pooling(name)
-    numbers = {key: data[f"prior_{name}_{key}"] for key in prior.parameters}
     if pooling is Pool.PARTIAL:
-        variable = _partial(made, name, prior, numbers, parts)
+        variable = _partial(made, name, prior, data, parts)
     else:
         dims = (made.by, *parts) if pooling is Pool.SEPARATE else parts
-        variable = prior.distribution(name, **numbers, dims=dims or None)
+        variable = _drawn(name, prior, data, name, dims=dims or None)
     return tuple(variable[..., k] for k in range(len(prior.parts))) if parts else variable
 
 
+def _drawn(name: str, prior: Prior, data: Mapping[str, Any], of: str, **dims: Any) -> Any:
+    """A variable with the prior whose numbers are among the data under the name of a parameter."""
+    numbers = {key: data[f"prior_{of}_{key}"] for key in prior.parameters}
+    return prior.distribution(name, **numbers, **dims)
+
+
 def _partial(
-    made: Structure, name: str, prior: Prior, numbers: dict[str, Any], parts: tuple[str, ...]
+    made: Structure, name: str, prior: Prior, data: Mapping[str, Any], parts: tuple[str, ...]
 ) -> Any:
-    common = prior.distribution(f"{name}_common", **numbers, dims=parts or None)
-    scatter = made.law.between.get(name, BETWEEN)
-    said = {key: pm.modelcontext(None)[f"prior_{name}_sd_{key}"] for key in scatter.parameters}
-    between = scatter.distribution(f"{name}_sd", **said)
-    transform = pm.modelcontext(None).rvs_to_transforms[common]
+    """Values of the groups, pooled partially."""
+    scatter, groups = made.law.between.get(name, BETWEEN), len(made.groups)
+    mean = _drawn(f"{name}_mean", prior, data, name, dims=parts or None)
+    between = _drawn(f"{name}_sd", scatter, data, f"{name}_sd")
+    transform = pm.modelcontext(None).rvs_to_transforms[mean]
     # A simplex has one coordinate less on the sampling scale than it has parts.
     free = len(prior.parts) - (transform is not None and transform.ndim_supp > 0)
-    shape = (len(made.groups), free) if parts else (len(made.groups),)
-    # Half of the way from offsets, which mix where groups say little, to the values of the groups,
-    # which mix where they say much: a prior of the law's own is taken to keep away from zero.
-    half = between**0.5 if name in made.law.between else 1.0
-    offset = pm.Normal(f"{name}_offset", 0.0, half, shape=shape)
-    value = moved(transform, common, common, between / half * offset)
+    shape = (free,) if parts else ()
+    off = between / np.sqrt(groups) * pm.Normal(f"{name}_mean_z", 0.0, 1.0, shape=shape)
+    pm.Deterministic(f"{name}_common", moved(transform, mean, mean, off), dims=parts or None)
+    unit = between**CENTRED
+    offset = pm.ZeroSumNormal(f"{name}_offset", unit, shape=(*shape, groups))
+    value = moved(transform, mean, mean, between / unit * offset.T)
     return pm.Deterministic(name, value, dims=(made.by, *parts))
+
+
+def pooled(model: pm.Model) -> list[Any]:
+    """What partial pooling makes: deterministics to be kept like free parameters."""
+    return [
+        variable
+        for variable in model.deterministics
+        if f"{variable.name.removesuffix('_common')}_common" in model.named_vars
+    ]
 
 
 def moved(transform: Any, variable: Any, centre: Any, shift: Any) -> Any:

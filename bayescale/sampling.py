@@ -20,7 +20,7 @@ import xarray as xr
 from bayescale.compiling import Compiled, compiled_model
 from bayescale.errors import ConvergenceError, LawError
 from bayescale.misfit import cluster_terms
-from bayescale.model import build_model, model_data
+from bayescale.model import build_model, model_data, pooled
 from bayescale.structure import Structure, coords_of
 
 USUAL = 0.9
@@ -168,7 +168,6 @@ def _sample_by_pymc(
     """Sample with another sampler through `pm.sample`: slower, for comparison."""
     begun = perf_counter()
     model = build_model(made, runs)
-    pooled = [name for name in model.named_vars if f"{name}_common" in model.named_vars]
     with model:
         tree = pm.sample(
             draws=settings.draws,
@@ -178,7 +177,7 @@ def _sample_by_pymc(
             target_accept=settings.target_accept or USUAL,
             nuts_sampler=nuts_sampler,
             progressbar=bool(settings.progress),
-            var_names=[*(v.name for v in model.free_RVs), *pooled],
+            var_names=[v.name for v in (*model.free_RVs, *pooled(model))],
         )
     return Sampled(
         posterior=tree["posterior"].to_dataset(),

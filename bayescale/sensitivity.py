@@ -83,7 +83,7 @@ def log_prior(fit: "Fit") -> xr.Dataset:
     for name, prior in fit.structure.priors:
         if name in fit.law.priors:
             pooled = fit.structure.pooling(name) is Pool.PARTIAL
-            values = fit.posterior[f"{name}_common" if pooled else name]
+            values = fit.posterior[f"{name}_mean" if pooled else name]
             part = [f"{name}_part"] if prior.parts else []
             ordered = values.transpose(*SAMPLE_DIMS, ..., *part).to_numpy()
             density = pm.logp(prior.distribution.dist(**prior.parameters), ordered).eval(**QUICK)
