@@ -228,7 +228,7 @@ def _print(part: pd.DataFrame) -> None:
         scores = pd.DataFrame([laws_[name] for laws_ in part["laws"] if name in laws_])
         if scores.empty:
             continue
-        trusted = [said.get(name, True) for said in part["trusted"]]
+        trusted = [said.get(name, name == STACKED) for said in part["trusted"]]
         both = [scores[f"{what}{label}"] for label in ("", " without drift") for what in INSIDE]
         rows[name] = [
             float(np.sum(trusted)),
