@@ -35,6 +35,7 @@ from bayescale.influence import (
     outliers,
 )
 from bayescale.modes import VALLEY, valley
+from bayescale.neighbours import alike
 from bayescale.proposals import proposal
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ REASONS = {
     "influential_run": "the squares of all changes add up to 1 where an interval is honest",
     "influential_cluster": "the squares of all changes add up to 1 where an interval is honest",
     "outlier": f"the furthest of as many Normal runs is beyond it in {CHANCE:.0%} of tables",
+    "neighbours": f"runs that err on their own exceed it in {CHANCE:.0%} of tables",
     "modes": "one mode passes it in under 1% of simulations, two modes 4 sd apart in most",
 }
 
@@ -146,6 +148,7 @@ def diagnose(fit: "Fit") -> Diagnosis:
         *_not_identified(fit, table, posterior),
         *_ridges(fit, posterior),
         *_outliers(fit),
+        *_neighbours(fit),
         *(found for by, change in changes.items() for found in _influential(fit, change, by)),
         *_narrow(fit),
         *_priors(fit, table),
@@ -240,6 +243,20 @@ def _outliers(fit: "Fit") -> Iterator[Finding]:
             f"{'above' if off > 0 else 'below'} the law. Look at the run{way_out}."
         )
         yield _found("outlier", f"run {row}", abs(off), threshold, sentence)
+
+
+def _neighbours(fit: "Fit") -> Iterator[Finding]:
+    correlation, threshold = alike(fit)
+    if correlation > threshold:
+        along = fit.law.inputs[0]
+        sentence = (
+            f"Neighbours along {along} lie off the law alike (correlation {correlation:.2f} from "
+            "one run to the next): they are worth fewer than they are, and intervals are too "
+            "narrow. If they are checkpoints of one run, take "
+            "likelihood=bayescale.likelihood.autoregressive(...); if they are runs of their own, "
+            "take a law that bends as they do."
+        )
+        yield _found("neighbours", along, correlation, threshold, sentence)
 
 
 def _run(fit: "Fit", row: int) -> str:

@@ -179,6 +179,11 @@ def standardised_residuals(fit: "Fit") -> xr.DataArray:
             f"the likelihood is {fit.likelihood.name!r}; expected Normal scatter, or a scale says "
             "little about what is far. Look at the influence of runs instead."
         )
+    return in_scales(fit)
+
+
+def in_scales(fit: "Fit") -> xr.DataArray:
+    """The same for any scatter that has a middle `mu` and a scale `sigma`, heavy tails too."""
     parts = (fit.structure, fit.posterior, fit.runs)
     parameters = scattered(*parts, fit.runs, RUN, misfit_at_runs(*parts))
     observed = fit.tree["observed_data"].to_dataset()

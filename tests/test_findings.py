@@ -122,3 +122,46 @@ def test_the_shell_prints_what_was_found(
     said = " ".join(capsys.readouterr().out.split())
     for each in found.findings:
         assert (" ".join(each.sentence.split()) in said) is (each.name != "honesty")
+
+
+def one_curve(rho: float, seed: int, scale: float = 0.01) -> pd.DataFrame:
+    """Sixty rows of a power law, each lying off it about as the one before."""
+    rng = np.random.default_rng(seed)
+    off = rng.standard_normal(60)
+    for k in range(1, 60):
+        off[k] = rho * off[k - 1] + np.sqrt(1 - rho**2) * off[k]
+    x = np.geomspace(10.0, 1e4, 60)
+    runs = pd.DataFrame({"x": x, "y": 8.0 / x**0.2 * np.exp(scale * off)})
+    return runs.sample(frac=1.0, random_state=seed, ignore_index=True)
+
+
+SHORT = {"draws": 100, "tune": 200, "chains": 2, "random_seed": 1}
+
+
+def neighbours(runs: pd.DataFrame, likelihood: bs.likelihood.LikelihoodFactory) -> list[Finding]:
+    fit = bs.fit(bs.models.LAWS["power_law"], runs, likelihood=likelihood, **SHORT)
+    return [each for each in diagnose(fit).findings if each.name == "neighbours"]
+
+
+def test_rows_that_err_alike_are_found_in_any_order() -> None:
+    """0.8 lies five standard errors of sixty rows above the threshold."""
+    runs = one_curve(0.8, 1)
+    (found,) = neighbours(runs, bs.likelihood.student_t)
+    assert found.quantity == "x"
+    assert 0.5 < found.value < 1.0
+    assert found.threshold == pytest.approx(2.326 / np.sqrt(60), rel=1e-3)
+    curve = runs.assign(curve="one", log_x=np.log(runs["x"]))
+    assert neighbours(curve, bs.likelihood.autoregressive("curve", "log_x")) == []
+
+
+def test_rows_that_err_on_their_own_rarely_look_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 300 tables at most 1% pass, or nine, which a binomial exceeds once in 500."""
+    rng = np.random.default_rng(3)
+    fit = bs.fit(bs.models.LAWS["power_law"], one_curve(0.0, 2), **SHORT)
+    passed = 0
+    for _ in range(300):
+        left = xr.DataArray(rng.standard_normal(60), dims="run")
+        monkeypatch.setattr(bs.neighbours, "in_scales", lambda fit, left=left: left)
+        correlation, threshold = bs.neighbours.alike(fit)
+        passed += correlation > threshold
+    assert passed <= 9
