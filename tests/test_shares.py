@@ -11,10 +11,11 @@ from scipy import stats
 
 import bayescale as bs
 from bayescale.draws import deviation
+from bayescale.errors import DataError
 from bayescale.likelihood import LIKELIHOODS, likelihood_named
 from bayescale.models.accuracy import SIGMOID_ACCURACY
 from bayescale.plots.residuals import plot_residuals
-from bayescale.shares import SHARES, beta, beta_binomial, binomial
+from bayescale.shares import BETA, SHARES, beta, beta_binomial, binomial
 
 WIDER = {**SIGMOID_ACCURACY.priors, "place": bs.Prior(pm.Normal, mu=0.0, sigma=2.0)}
 
@@ -154,3 +155,12 @@ def test_a_density_of_shares_compares_with_one_of_counts() -> None:
     ]
     # They model the same spread; log 1000 is 6.9.
     assert abs(scores[0] - scores[1]) < 1
+
+
+def test_a_share_that_rounds_to_an_edge_is_not_passed_off_as_measured() -> None:
+    """Half of the draws of a Beta(0.001, 1) are below 1e-301, where numbers end."""
+    drawn = BETA.frozen(alpha=1e-3, beta=1.0).rvs(200, random_state=1)
+    shares = BETA.response(drawn)
+    assert (shares == 0).any()
+    with pytest.raises(DataError, match="exactly 0"):
+        BETA.observed(shares)
