@@ -27,7 +27,6 @@ from bayescale.trees import prior_groups
 from tests.designs import coefficients, design, given, middle, modelled, response_of, simulated
 
 every_law = pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
-FIRST_OF_MODULE = {inspect.getmodule(law.coefficients): law for law in reversed(LAWS.values())}
 
 
 def with_columns(law: Law, likelihood: LikelihoodFactory, runs: pd.DataFrame) -> pd.DataFrame:
@@ -225,8 +224,11 @@ def test_known_values_are_found_again(law: Law, seed: int) -> None:
         assert np.all(np.abs(off) < 4), name
 
 
-ALIKE = [law for law in FIRST_OF_MODULE.values() if not (law.by or law.likelihoods or law.parts)]
-POOLED = [*((law, "separate") for law in ALIKE), (LAWS["power_law_constant"], "partial")]
+POOLED = [
+    (LAWS["power_law_constant"], "separate"),
+    (LAWS["power_law_constant"], "partial"),
+    (LAWS["coupled"], "separate"),
+]
 
 
 @pytest.mark.slow
@@ -234,8 +236,8 @@ POOLED = [*((law, "separate") for law in ALIKE), (LAWS["power_law_constant"], "p
 def test_groups_are_found_again(law: Law, pool: str) -> None:
     """Two groups, one law: each group's exponents within 4 posterior sd of the truth.
 
-    Partial pooling takes minutes a law, and is the engine's: one law stands for all. Laws that
-    group their runs, bring a likelihood or have parts are tried in tests of their own.
+    Groups are the engine's, and few laws stand for all. Laws that group their runs, bring a
+    likelihood or have parts are tried in tests of their own.
     """
     runs = simulated(law, noise=0.01, seed=6, each=7 if len(law.inputs) < 3 else 4)
     runs["corpus"] = np.where(np.arange(len(runs)) % 2, "web", "code")
