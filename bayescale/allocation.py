@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from bayescale.calling import call
 from bayescale.draws import by_group, coefficients_of
 from bayescale.errors import DataError, LawError
 from bayescale.extrapolation import decades_past, sizes
 from bayescale.flops import SIX_ND, Cost
-from bayescale.law import Law, call
+from bayescale.law import Law
 
 if TYPE_CHECKING:
     from bayescale.fitting import Fit

@@ -14,6 +14,7 @@ import xarray as xr
 
 from bayescale import checks
 from bayescale.beyond import held_out
+from bayescale.calling import arguments
 from bayescale.checks import CheckResult
 from bayescale.claimfiles import Source, read_claims
 from bayescale.claims import AT_BUDGET, Claim, budget_of
@@ -21,7 +22,7 @@ from bayescale.coherence import agreement, coherence
 from bayescale.driving import TOP, drivers
 from bayescale.errors import DataError
 from bayescale.identification import IDENTIFIED, identification
-from bayescale.law import FOUND, Law, arguments
+from bayescale.law import FOUND, Law
 from bayescale.leftover import misfit
 from bayescale.likelihood import LikelihoodFactory, student_t
 from bayescale.objectives import own_objective

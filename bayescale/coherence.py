@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from scipy import stats
 
+from bayescale.calling import arguments, call
 from bayescale.checks import AGREES, CHANCE, DISAGREES, CheckResult, rounded, untested
 from bayescale.claims import AT_BUDGET, Claim, half_digit
-from bayescale.law import Law, arguments, call
+from bayescale.law import Law
 
 METHODS = "agreement of methods"
 Span = tuple[float, float]

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayescale.calling import arguments, call
 from bayescale.grouping import Pool
-from bayescale.law import Law, arguments, call
+from bayescale.law import Law
 from bayescale.structure import (
     Structure,
     further,

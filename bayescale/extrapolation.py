@@ -19,9 +19,10 @@ import pandas as pd
 import pymc as pm
 import xarray as xr
 
+from bayescale.calling import call
 from bayescale.draws import SAMPLE_DIMS, deviation, expected_response
 from bayescale.flops import SIX_ND, Array, Cost
-from bayescale.law import Law, call
+from bayescale.law import Law
 from bayescale.misfit import misfit_at_points
 from bayescale.model import QUICK
 from bayescale.priors import Prior

@@ -12,17 +12,16 @@ A parameter with several parts (a simplex of shares, say) reaches them as a tupl
 The records check themselves when they are made.
 """
 
-import inspect
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from bayescale.claims import AT_BUDGET, Claim
-from bayescale.errors import LawError
+from bayescale.calling import arguments, call
+from bayescale.claims import Claim
 from bayescale.flops import Array
+from bayescale.lawchecks import check
 from bayescale.priors import Prior
 from bayescale.scales import POSITIVE, Scale
 
@@ -169,31 +168,7 @@ class Law:
     split_tau: Prior | None = None
 
     def __post_init__(self) -> None:
-        _check_formula(self)
-        _check_coefficients(self)
-        known, inputs = set(self.coefficient_names), set(self.inputs)
-        for name, function in self.derived.items():
-            _within(self, f"derived quantity {name!r} takes", arguments(function), known)
-        if self.optimal_params is not None:
-            takes = set(arguments(self.optimal_params)) - {"product"}
-            _within(self, "optimal_params takes", takes, known | inputs - {"params", "tokens"})
-        for name, function in self.at_optimum.items():
-            takes = {*arguments(function)} - {"params", "tokens", "flops"}
-            _within(self, f"{name!r} at the optimum takes", takes, known | inputs)
-        if self.size is not None:
-            _within(self, "size takes", arguments(self.size), inputs)
-        _within(self, "scales names", self.scales, {*inputs, self.response})
-        _within(self, "pool names", self.pool, set(self.priors))
-        _within(self, "between names", self.between, set(self.priors))
-        _within(self, "noisy names", self.noisy, inputs)
-        _within(self, "known names", self.known, inputs)
-        if self.stage is not None:
-            _within(self, "the response of its stage is", [self.stage.response], inputs)
-        for claim in self.claims:
-            sayable = {*self.sayable, *AT_BUDGET}
-            _within(self, f"claim {claim.label!r} names", claim.names, sayable)
-            _within(self, f"claim {claim.label!r} is made at", claim.at, set(self.further))
-        _within(self, "domain names", self.domain, inputs)
+        check(self)
 
     def __repr__(self) -> str:
         return f"Law({self.name!r}: {self.title})"
@@ -218,9 +193,22 @@ class Law:
         return arguments(self.formula)[len(self.inputs) :]
 
     @cached_property
+    def example(self) -> dict[str, Any]:
+        """Coefficients of parameters that are nothing in particular, to see names and parts."""
+        dummies = {
+            name: tuple(0.5 for _ in prior.parts) if prior.parts else 0.5
+            for name, prior in self.priors.items()
+        }
+        ones, twos = (dict.fromkeys((*self.inputs, self.response), each) for each in (1.0, 2.0))
+        given = self.stage.example if self.stage else {}
+        units = Units(ones, ones, ones, twos)
+        found: dict[str, Any] = call(self.coefficients, {**given, **dummies}, units=units)
+        return found
+
+    @cached_property
     def parts(self) -> dict[str, tuple[str, ...]]:
         """Names of the parts of each coefficient and derived quantity that has several."""
-        given = _dummy_coefficients(self)
+        given = self.example
         every = {**given, **{name: call(f, given) for name, f in self.derived.items()}}
         return {
             name: self._part_names(name, len(value))
@@ -351,67 +339,3 @@ def _arrived(token: str, said: Mapping[str, Any]) -> Law:
     if token not in _ARRIVED:
         _ARRIVED[token] = Law(**said)
     return _ARRIVED[token]
-
-
-def arguments(function: Callable[..., Any]) -> tuple[str, ...]:
-    """Names of the arguments of a function."""
-    return tuple(inspect.signature(function).parameters)
-
-
-def call(function: Callable[..., Any], values: Mapping[str, Any], **more: Any) -> Any:
-    """Call a function with those of the values that it names."""
-    every = {**values, **more}
-    return function(**{name: every[name] for name in arguments(function)})
-
-
-def _check_formula(law: Law) -> None:
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", law.name):
-        raise LawError(
-            f"a law is called {law.name!r}; expected lower-case letters, digits and underscores. "
-            "Choose another name and put the prose into title."
-        )
-    first = arguments(law.formula)[: len(law.inputs)]
-    if first != tuple(law.inputs):
-        raise LawError(
-            f"law {law.name!r}: the formula's first arguments are {first}; expected its inputs "
-            f"{tuple(law.inputs)}. Name and order them alike."
-        )
-
-
-def _dummy_coefficients(law: Law) -> dict[str, Any]:
-    """Coefficients of parameters that are nothing in particular."""
-    dummies = {
-        name: tuple(0.5 for _ in prior.parts) if prior.parts else 0.5
-        for name, prior in law.priors.items()
-    }
-    ones, twos = (dict.fromkeys((*law.inputs, law.response), each) for each in (1.0, 2.0))
-    units = Units(ones, ones, ones, twos)
-    given = _dummy_coefficients(law.stage) if law.stage else {}
-    found: dict[str, Any] = call(law.coefficients, {**given, **dummies}, units=units)
-    return found
-
-
-def _check_coefficients(law: Law) -> None:
-    given = set(law.stage.coefficient_names) - set(law.priors) if law.stage else set()
-    takes = set(arguments(law.coefficients)) - {"units"} - given
-    _alike(law, "coefficients() takes", takes, "priors are given for", set(law.priors))
-    gives = set(_dummy_coefficients(law))
-    _alike(law, "coefficients() gives", gives, "the formula takes", set(law.coefficient_names))
-
-
-def _alike(law: Law, one: str, left: set[str], other: str, right: set[str]) -> None:
-    if left == right:
-        return
-    raise LawError(
-        f"law {law.name!r} contradicts itself: only {one} {sorted(left - right)}, only {other} "
-        f"{sorted(right - left)}; expected the same names on both sides. Add or rename them."
-    )
-
-
-def _within(law: Law, what: str, names: Iterable[str], known: set[str]) -> None:
-    unknown = sorted(set(names) - known)
-    if unknown:
-        raise LawError(
-            f"law {law.name!r}: {what} {unknown}; expected names among {sorted(known)}. "
-            "Rename them, or add what they stand for."
-        )

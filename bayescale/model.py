@@ -26,6 +26,7 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 
+from bayescale.calling import call
 from bayescale.clusters import INDEX, TILT, Clusters
 from bayescale.flops import Array
 from bayescale.grouping import (
@@ -33,7 +34,7 @@ from bayescale.grouping import (
     OBSERVED,
     Pool,
 )
-from bayescale.law import UNITS, Law, Units, call
+from bayescale.law import UNITS, Law, Units
 from bayescale.marginal import log_marginal
 from bayescale.priors import Prior
 from bayescale.series import GAP, PREVIOUS, conditional

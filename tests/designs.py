@@ -7,8 +7,9 @@ import pandas as pd
 import pymc as pm
 import xarray as xr
 
+from bayescale.calling import call
 from bayescale.draws import above_of
-from bayescale.law import Law, call
+from bayescale.law import Law
 from bayescale.likelihood import LikelihoodFactory
 from bayescale.model import QUICK
 from bayescale.priors import Prior

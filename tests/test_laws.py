@@ -15,10 +15,11 @@ from numpy.testing import assert_allclose
 
 import bayescale.models
 from bayescale import datasets
+from bayescale.calling import call
 from bayescale.citations import PAPERS, bibtex, eprints
 from bayescale.draws import expected_response
 from bayescale.fitting import fit
-from bayescale.law import Law, call
+from bayescale.law import Law
 from bayescale.likelihood import LikelihoodFactory, normal, student_t, variance_function
 from bayescale.model import build_model
 from bayescale.models import LAWS

@@ -7,12 +7,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bayescale.calling import arguments, call
 from bayescale.checks import of_number
 from bayescale.claims import Claim
 from bayescale.diagnosis import interval, interval_kind
 from bayescale.draws import number
 from bayescale.errors import LawError
-from bayescale.law import Law, arguments, call
+from bayescale.law import Law
 from bayescale.plots.labels import few_ticks, is_exponent, plain, symbol
 from bayescale.plots.palette import BLUE, GREY, MARKERS, VERMILION
 from bayescale.verdicts import FINE

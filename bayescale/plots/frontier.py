@@ -8,10 +8,11 @@ import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 
+from bayescale.calling import arguments, call
 from bayescale.diagnosis import interval_kind
 from bayescale.draws import SAMPLE_DIMS
 from bayescale.errors import DataError
-from bayescale.law import Law, arguments, call
+from bayescale.law import Law
 from bayescale.plots.bands import HALF, draw_band, draw_curve, ends, interval_label
 from bayescale.plots.groups import by_group
 from bayescale.plots.labels import mark_beyond, plain_ticks, put_legend, quantity_label

@@ -8,8 +8,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from bayescale.auditing import audit
+from bayescale.calling import call
 from bayescale.fitting import fit
-from bayescale.law import call
 from bayescale.likelihood import normal
 from bayescale.models import chinchilla, data_constrained
 from bayescale.models.data_constrained import DATA_CONSTRAINED, loss, value, worth

@@ -10,10 +10,11 @@ from numpy.testing import assert_allclose
 
 from bayescale import datasets
 from bayescale.allocation import optimum_of_groups
+from bayescale.calling import call
 from bayescale.errors import LawError
 from bayescale.fitting import Fit, fit
 from bayescale.flops import alike
-from bayescale.law import Law, call
+from bayescale.law import Law
 from bayescale.likelihood import student_t
 from bayescale.models import ISOFLOP, ISOFLOP_SKEWED, chinchilla, isoflop
 from bayescale.models.isoflop_claims import PLAIN, PORIAN

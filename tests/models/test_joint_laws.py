@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from bayescale.calling import call
 from bayescale.claims import Claim
-from bayescale.law import Law, call
+from bayescale.law import Law
 from bayescale.models import chinchilla, coupled, kaplan
 from bayescale.models.chinchilla import CHINCHILLA
 from bayescale.models.kaplan import KAPLAN_ND
