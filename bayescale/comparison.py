@@ -96,6 +96,7 @@ class Comparison:
         mixed: bool = True,
         extrapolate: bool = True,
         cost: Cost = SIX_ND,
+        **given: float,
     ) -> xr.Dataset:
         """Best split of compute budgets, averaged over the laws.
 
@@ -107,22 +108,31 @@ class Comparison:
             Draws of the laws' mixture; False for each law's own, along dim ``law``.
         extrapolate, cost
             As for `Fit.optimum`.
+        **given : float
+            Further inputs of the laws, each for those that have it, such as
+            ``unique_tokens=25e9``.
 
         Returns
         -------
         Dataset
-            As `Fit.optimum` has it.
+            As `Fit.optimum` has it, with what all laws say of an optimum.
 
         Raises
         ------
         LawError
             If a law is not one of params and tokens.
+        DataError
+            If a further input of a law is missing, or is one of no law.
         """
-        each = {
-            name: fitted.optimum(flops, extrapolate=extrapolate, cost=cost)
-            for name, fitted in self.fits.items()
-        }
-        return self._together(each, mixed)
+        wanted = {name for fitted in self.fits.values() for name in fitted.law.further}
+        each = {}
+        for name, fitted in self.fits.items():
+            # One that no law wants goes to all, and the first says so.
+            own = {n: x for n, x in given.items() if n in fitted.law.further or n not in wanted}
+            each[name] = fitted.optimum(flops, extrapolate=extrapolate, cost=cost, **own)
+        said = set[Any].intersection(*map(set, each.values()))
+        common = {name: found[[n for n in found if n in said]] for name, found in each.items()}
+        return self._together(common, mixed)
 
     def _together(self, each: Mapping[str, xr.Dataset], mixed: bool) -> xr.Dataset:
         stacked = side_by_side(each)

@@ -6,16 +6,19 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 
 import bayescale as bs
 from bayescale import printing
+from bayescale.calling import call
 from bayescale.checks import UNTESTED, at_budget
 from bayescale.claims import Claim
+from bayescale.comparison import Comparison
 from bayescale.errors import DataError, LawError
 from bayescale.fitting import Fit, fit
-from bayescale.law import Law, call
+from bayescale.law import Law
 from bayescale.likelihood import normal
 from bayescale.models import LAWS, chinchilla
 from bayescale.models.data_constrained import DATA_CONSTRAINED
@@ -85,6 +88,24 @@ def test_what_is_missing_or_does_not_fit_is_refused(
 def test_a_law_of_a_budget_alone_takes_nothing_further(small_fit: Fit) -> None:
     with pytest.raises(DataError, match=r"and nothing else\. Leave the rest out"):
         small_fit.optimum(1e21, unique_tokens=1e9)
+
+
+def test_a_comparison_asks_each_law_for_the_inputs_it_has(limited: Fit) -> None:
+    plain = fit(LAWS["chinchilla"], limited.runs, likelihood=normal, clusters=None, **SHORT)
+    fits = {"limited": limited, "chinchilla": plain}
+    weights = xr.DataArray([0.5, 0.5], {"law": list(fits)}, "law")
+    both = Comparison("loo", fits, xr.Dataset(), weights, pd.DataFrame(), 1)
+    found = both.optimum(BUDGETS, quality=0.5, mixed=False)
+    assert set(found) == {"N_opt", "D_opt", "tokens_per_param", "L_opt"}
+    for name, alone in (
+        ("limited", limited.optimum(BUDGETS, quality=0.5)),
+        ("chinchilla", plain.optimum(BUDGETS)),
+    ):
+        xr.testing.assert_equal(found["N_opt"].sel(law=name, drop=True), alone["N_opt"])
+    with pytest.raises(DataError, match="expected the budget and quality"):
+        both.optimum(BUDGETS)
+    with pytest.raises(DataError, match="'purity': 2"):
+        both.optimum(BUDGETS, quality=0.5, purity=2)
 
 
 def test_a_law_checks_what_it_says_of_an_optimum_and_of_claims() -> None:
