@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -78,9 +77,13 @@ def groups_of(law: Law, likelihood: Likelihood, runs: pd.DataFrame, by: str) -> 
 
 
 def _place(value: Any) -> tuple[bool, float, str]:
-    """Sort key of a group's value: numbers first."""
-    number = isinstance(value, Real)
-    return (not number, float(value) if number else 0.0, str(value))
+    """Sort key of a group's value: numbers first, also those written as text."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = np.nan
+    there = bool(np.isfinite(number))
+    return (not there, number if there else 0.0, str(value))
 
 
 def _refuse_name(law: Law, likelihood: Likelihood, by: str) -> None:
