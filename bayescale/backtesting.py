@@ -18,6 +18,7 @@ from bayescale.contestants import METHODS, Array, Question
 from bayescale.errors import DataError, LawError
 from bayescale.law import FOUND, Law
 from bayescale.likelihood import LikelihoodFactory
+from bayescale.likelihoods import name_or_default
 from bayescale.runs import COMPUTE, digest, runs_for
 from bayescale.sweeps import ERROR, sweep
 
@@ -142,7 +143,7 @@ def backtest(
             f"unknown {unknown}; expected methods among {', '.join(METHODS)}. Choose one."
         )
     asked = [(method, cut) for cut in cuts for method in methods]
-    named = f"{getattr(likelihood, '__name__', 'default')}, {clusters}, {digest(table)[:12]}"
+    named = f"{name_or_default(likelihood, law)}, {clusters}, {digest(table)[:12]}"
     name = f"{law.name}, {named}: {by}"
     parts = {cut: _parts(table, by, cut) for cut in cuts}
     what = {"law": law, "likelihood": likelihood, "clusters": clusters}

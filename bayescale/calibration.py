@@ -28,6 +28,7 @@ from bayescale.draws import SAMPLE_DIMS
 from bayescale.errors import DataError
 from bayescale.law import FOUND, Law
 from bayescale.likelihood import LikelihoodFactory
+from bayescale.likelihoods import name_or_default
 from bayescale.ranking import Array, Simulator, fixed_structure, placed
 from bayescale.runs import digest, runs_for
 from bayescale.sampling import Settings
@@ -177,8 +178,8 @@ def calibrate(
     settings = Settings(draws=draws, tune=tune, chains=chains)
     what = {"law": law, "likelihood": likelihood, "clusters": clusters, "design": table}
     named = (
-        f"{law.name}, {simulator.__name__}, {_name(likelihood)}, {clusters}, {digest(table)[:12]}, "
-        f"{chains} x ({tune} + {draws})"
+        f"{law.name}, {simulator.__name__}, {name_or_default(likelihood, law)}, {clusters}, "
+        f"{digest(table)[:12]}, {chains} x ({tune} + {draws})"
     )
     each = [truths.isel(draw=[k]) for k in range(simulations)]
     tasks = [
@@ -198,10 +199,6 @@ def _design(law: Law, design: pd.DataFrame) -> pd.DataFrame:
     table = runs_for(law, filled)
     refuse_constant(table, law.varying, law.name)
     return table
-
-
-def _name(likelihood: LikelihoodFactory | None) -> str:
-    return "default" if likelihood is None else getattr(likelihood, "__name__", repr(likelihood))
 
 
 def _fingerprint(truth: xr.Dataset) -> str:

@@ -94,7 +94,11 @@ def fit(
     table: Table = DEFAULT_TABLE,
     law: Annotated[str, typer.Option(help="Which law; see bayescale laws.")] = "coupled",
     likelihood: Annotated[
-        str | None, typer.Option(help="variance_function, student_t, normal; beta, beta_binomial.")
+        str | None,
+        typer.Option(
+            help="variance_function, student_t, normal; beta, beta_binomial; "
+            "autoregressive:by=COLUMN,order=COLUMN; with_errors:errors=COLUMN."
+        ),
     ] = None,
     columns: Columns = None,
     where: Where = None,
@@ -112,7 +116,7 @@ def fit(
 ) -> int:
     """Fit a law to a table of runs and print the answer."""
     from bayescale import fitting, printing, storage
-    from bayescale.likelihood import likelihood_named
+    from bayescale.likelihoods import likelihood_named
     from bayescale.models import law_named
 
     chosen, given = law_named(law), given_as(at)

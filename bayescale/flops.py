@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from bayescale.errors import LawError
+from bayescale.spelling import settings_of
 
 PF_DAY = 8.64e19
 """One petaflop/s for a day, in FLOP."""
@@ -170,10 +171,9 @@ def cost_named(text: str) -> Cost:
     >>> cost_named("serving:tokens_served=1e12").name
     '6ND+2N*1e+12'
     """
-    name, _, settings = text.partition(":")
     try:
-        pairs = [pair.split("=") for pair in settings.split(",") if pair]
-        numbers = {key.strip(): float(value) for key, value in pairs}
+        name, settings = settings_of(text)
+        numbers = {key: float(value) for key, value in settings.items()}
         if not all(map(isfinite, numbers.values())):
             raise ValueError
         return COSTS[name](**numbers)

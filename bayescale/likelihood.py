@@ -27,6 +27,7 @@ from bayescale.flops import Array
 from bayescale.law import Law
 from bayescale.priors import Prior
 from bayescale.series import Series
+from bayescale.spelling import spelled
 
 RUNS_PER_TERM = 2
 """A variance function is fitted when there are this many runs for every parameter of the model."""
@@ -246,32 +247,48 @@ def normal_variance_function(inputs: tuple[str, ...]) -> Likelihood:
 
 
 @cache
-def with_errors(name: str, sigma: Prior) -> LikelihoodFactory:
+def with_errors(errors: str, sigma: float = 0.05) -> LikelihoodFactory:
     """Responses that were measured with a known error: likelihoods that read it from a column.
 
     Parameters
     ----------
-    name : str
+    errors : str
         Column with the standard error of the log response.
-    sigma : Prior
-        Of the scale on which the law itself misses responses without an error.
+    sigma : float
+        By how much the law itself misses responses without an error: standard deviation of the
+        HalfNormal prior of that scale.
+
+    Returns
+    -------
+    callable
+        From a law's inputs to the likelihood, as `fit` takes it.
+
+    Raises
+    ------
+    LawError
+        If `sigma` is not above zero.
     """
+    if not sigma > 0:
+        raise LawError(
+            f"with_errors got sigma {sigma:g}; expected a number above zero, as no law is exact. "
+            "Leave it out for the usual 0.05."
+        )
 
     @cache
-    def factory(inputs: tuple[str, ...]) -> Likelihood:
+    def likelihood(inputs: tuple[str, ...]) -> Likelihood:
         return Likelihood(
-            name=f"with_errors_{name}",
-            title=f"Normal on the log response, its errors from {name} and one scale beside them",
+            name=spelled("with_errors", errors=errors, sigma=sigma),
+            title=f"Normal on the log response, its errors from {errors} and one scale beside them",
             family=LOG_NORMAL,
-            priors={"sigma": sigma},
-            columns={name: column(name)},
+            priors={"sigma": Prior(pm.HalfNormal, sigma=sigma)},
+            columns={errors: column(errors)},
             scatter=lambda expected, design, sigma: {
                 "mu": np.log(expected),
-                "sigma": np.sqrt(design[name] ** 2 + sigma**2),
+                "sigma": np.sqrt(design[errors] ** 2 + sigma**2),
             },
         )
 
-    return factory
+    return likelihood
 
 
 # Neighbours among checkpoints err alike, hardly ever the other way; not wholly alike either, since
@@ -299,7 +316,7 @@ def autoregressive(by: str, order: str, apart: float = 0.0) -> LikelihoodFactory
     @cache
     def likelihood(inputs: tuple[str, ...]) -> Likelihood:
         return Likelihood(
-            name="autoregressive",
+            name=spelled("autoregressive", by=by, order=order, apart=apart),
             title=f"Normal on the log response, correlated along {order} within each {by}",
             family=LOG_NORMAL,
             priors={"sigma": SIGMA, "rho": RHO},
@@ -312,16 +329,6 @@ def autoregressive(by: str, order: str, apart: float = 0.0) -> LikelihoodFactory
         )
 
     return likelihood
-
-
-LIKELIHOODS: dict[str, LikelihoodFactory] = {
-    "normal_variance_function": normal_variance_function,
-    "variance_function": variance_function,
-    "student_t": student_t,
-    "normal": normal,
-    "errors_in_variables": errors_in_variables,
-    "student_t_unlogged": student_t_unlogged,
-}
 
 
 def default_likelihood(
@@ -342,21 +349,3 @@ def default_likelihood(
     priors = [*law.priors.values(), *varying(law.inputs).priors.values()]
     numbers = sum(max(len(prior.parts), 1) for prior in priors)
     return varying if len(runs) >= RUNS_PER_TERM * numbers else alike
-
-
-def likelihood_named(name: str) -> LikelihoodFactory:
-    """Look up a likelihood by the name it goes by on the shell and in saved files."""
-    known = every_likelihood()
-    if name not in known:
-        raise LawError(
-            f"unknown likelihood {name!r}; expected one of {', '.join(known)}. "
-            "Choose one of these, or pass your own function to fit()."
-        )
-    return known[name]
-
-
-def every_likelihood() -> dict[str, LikelihoodFactory]:
-    """Every likelihood by its name, those of shares too."""
-    from bayescale.shares import SHARES
-
-    return {**LIKELIHOODS, **SHARES}

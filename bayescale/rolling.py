@@ -121,7 +121,7 @@ def _slope(
 ) -> dict[str, Any]:
     """Slope of the misfit above a cut and its variance."""
     from bayescale.fitting import fit
-    from bayescale.likelihood import likelihood_named
+    from bayescale.likelihoods import likelihood_named
 
     together = clusters if clusters != FOUND or clusters_of(law, known, FOUND) else None
     fitted = fit(

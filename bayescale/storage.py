@@ -23,7 +23,8 @@ from bayescale.errors import DataError, LawError
 from bayescale.fitting import Fit
 from bayescale.grouping import Pool
 from bayescale.law import Law
-from bayescale.likelihood import LikelihoodFactory, every_likelihood
+from bayescale.likelihood import LikelihoodFactory
+from bayescale.likelihoods import likelihood_named
 from bayescale.priors import Prior
 from bayescale.runs import digest
 from bayescale.structure import Structure
@@ -204,13 +205,14 @@ def _law(name: str, given: Law | None) -> Law:
 
 
 def _likelihood(law: Law, name: str, given: LikelihoodFactory | None) -> LikelihoodFactory:
-    known = {one(law.inputs).name: one for one in law.likelihoods} | every_likelihood()
-    if given is None and name not in known:
+    own = {one(law.inputs).name: one for one in law.likelihoods}
+    try:
+        return given or own.get(name) or likelihood_named(name)
+    except LawError as error:
         raise DataError(
             f"the saved fit has likelihood {name!r}, which is none of bayescale's own; expected "
             "the one it was made with. Pass it to bayescale.load(path, likelihood=...)."
-        )
-    return known[name] if given is None else given
+        ) from error
 
 
 def _check_whole(fit: Fit) -> None:

@@ -80,7 +80,7 @@ FRONTIER = Law(
     coefficients=coefficients,
     derived={"b": isoflop.tokens_exponent, "per_hundred": per_hundred},
     # Optima of one study lie within a factor of 1.5 of a power law.
-    likelihoods=(with_errors("params_log_sd", Prior(pm.HalfNormal, sigma=0.2)), normal),
+    likelihoods=(with_errors("params_log_sd", sigma=0.2), normal),
     clusters=None,
     domain={"flops": (1e16, 1e22)},
     # What is wrong with the law a decade beyond its optima is what other laws miss of theirs.

@@ -101,6 +101,21 @@ BAD_COMMANDS: dict[str, tuple[dict[str, str | bytes], list[str], list[str]]] = {
     "unknown dataset": ({}, ["fit", "simulated_isoflob"], ["Did you mean 'simulated_isoflop'?"]),
     "unknown law": ({}, ["fit", "--law", "chinchila"], ["Did you mean 'chinchilla'?"]),
     "unknown likelihood": ({}, ["fit", "--likelihood", "t"], ["'t'", "student_t, normal"]),
+    "likelihood of no columns": (
+        {},
+        ["fit", "--likelihood", "autoregressive:by=run"],
+        ["'autoregressive:by=run'", "autoregressive:by=COLUMN,order=COLUMN[,apart=NUMBER]"],
+    ),
+    "likelihood of a column that is not there": (
+        {},
+        ["fit", "--likelihood", "autoregressive:by=run,order=step"],
+        ["no column 'run'", "tells curves apart"],
+    ),
+    "likelihood of errors that are not there": (
+        {},
+        ["fit", "--likelihood", "with_errors:errors=se"],
+        ["no column 'se'", "number above zero"],
+    ),
     "no likelihood": ({}, ["fit", "--likelihood", ""], ["unknown likelihood ''"]),
     "unknown column": (
         {},

@@ -11,13 +11,15 @@ from bayescale.law import Law
 from bayescale.likelihood import (
     RUNS_PER_TERM,
     Likelihood,
+    autoregressive,
     default_likelihood,
-    likelihood_named,
     normal,
     normal_variance_function,
     student_t,
     variance_function,
+    with_errors,
 )
+from bayescale.likelihoods import likelihood_named
 from bayescale.model import build_model, model_data
 from bayescale.models import LAWS
 from bayescale.models.chinchilla import CHINCHILLA
@@ -188,6 +190,38 @@ def test_unknown_likelihoods_are_refused() -> None:
         likelihood_named("gauss")
 
 
+READING = {
+    "autoregressive:by=run,order=step": autoregressive("run", "step"),
+    "autoregressive:order=step,apart=50,by=run": autoregressive("run", "step", 50.0),
+    "autoregressive:by=a%2C b%25=c,order=50%": autoregressive("a, b%=c", "50%"),
+    "with_errors:errors=loss_log_sd": with_errors("loss_log_sd"),
+    "with_errors:errors=loss_log_sd,sigma=0.2": with_errors("loss_log_sd", sigma=0.2),
+}
+
+
+@pytest.mark.parametrize("text", READING)
+def test_likelihoods_that_read_columns_are_named_with_them(text: str) -> None:
+    made, found = READING[text](("tokens",)), likelihood_named(text)(("tokens",))
+    assert (found.name, found.series, {*found.columns}) == (made.name, made.series, {*made.columns})
+    assert found.priors["sigma"].parameters == made.priors["sigma"].parameters
+    assert likelihood_named(made.name)(("tokens",)).name == made.name
+
+
+@pytest.mark.parametrize(
+    "settings",
+    ["", ":by=run", ":by=run,order", ":by=run,by=b,order=step", ":by=run,order=step,per=1"]
+    + [f":by=run,order=step,apart={apart}" for apart in ("x", "-1", "nan", "inf")],
+)
+def test_such_names_with_other_settings_are_refused(settings: str) -> None:
+    with pytest.raises(LawError, match=r"expected .*by=COLUMN,order=COLUMN\[,apart=NUMBER\]"):
+        likelihood_named(f"autoregressive{settings}")
+
+
+def test_errors_want_a_law_that_errs_too() -> None:
+    with pytest.raises(LawError, match=r"sigma 0; expected a number above zero"):
+        likelihood_named("with_errors:errors=loss_log_sd,sigma=0")
+
+
 def test_two_thirds_of_the_scale_follow_a_quadratic_in_the_log_inputs() -> None:
     likelihood = variance_function(("params", "tokens"))
     design = {"params": np.array([0.0, 1.0, 2.0]), "tokens": np.array([0.0, -1.0, 1.0])}
@@ -203,3 +237,10 @@ def test_group_labels_of_any_type_are_found() -> None:
     assert numbered.groups == ("1", "2")
     assert_allclose(model_data(numbered, runs)["group_index"], [0, 1] * 8)
     assert isinstance(runs, pd.DataFrame)
+
+
+def test_groups_stand_in_the_order_of_their_numbers_and_then_of_their_names() -> None:
+    labels = ["3e+19", "wide", "1.8e+20", "6e+18", "nan-free", "1e+19"]
+    runs = RUNS.iloc[: len(labels)].assign(sweep=labels)
+    made = structure(CHINCHILLA, normal(CHINCHILLA.inputs), runs, by="sweep")
+    assert made.groups == ("6e+18", "1e+19", "3e+19", "1.8e+20", "nan-free", "wide")

@@ -12,7 +12,7 @@ from scipy import stats
 from bayescale.draws import SAMPLE_DIMS
 from bayescale.errors import DataError
 from bayescale.fitting import Fit, fit
-from bayescale.likelihood import Likelihood, normal
+from bayescale.likelihood import Likelihood, autoregressive, normal
 from bayescale.models import LAWS
 from bayescale.prediction import drawn_at_runs, log_likelihood
 from bayescale.priors import Prior
@@ -154,6 +154,15 @@ def test_it_can_be_saved_and_read(fitted: Fit, tmp_path: object) -> None:
     again = load(path, likelihood=serial)
     assert again.structure.likelihood.series == SERIES
     assert_allclose(again.log_likelihood, fitted.log_likelihood)
+
+
+def test_one_by_columns_is_read_by_its_name_alone(fitted: Fit, tmp_path: object) -> None:
+    short = {"draws": 20, "tune": 50, "chains": 2, "random_seed": 5, "clusters": None}
+    made = fit(fitted.law, fitted.runs, likelihood=autoregressive("curve", "step", 2.0), **short)
+    made.save(f"{tmp_path}/fit.nc")
+    again = load(f"{tmp_path}/fit.nc")
+    assert again.likelihood.series == Series("curve", "step", 2.0)
+    assert_allclose(again.log_likelihood, made.log_likelihood)
 
 
 def test_the_prior_predictive_draws_whole_curves(fitted: Fit) -> None:

@@ -2,14 +2,12 @@
 
 import numpy as np
 import pandas as pd
-import pymc as pm
 from numpy.testing import assert_allclose
 
 from bayescale.fitting import fit
 from bayescale.likelihood import default_likelihood, normal, with_errors
 from bayescale.models import FRONTIER
 from bayescale.models.frontier import per_hundred
-from bayescale.priors import Prior
 from tests.tables import PublicTable
 
 ERRORS = np.array([0.05, 0.1, 0.2, 0.05, 0.1, 0.2])
@@ -23,7 +21,7 @@ def optima(errors: np.ndarray) -> pd.DataFrame:
 
 
 def test_known_errors_and_the_laws_own_add_in_squares() -> None:
-    likelihood = with_errors("params_log_sd", Prior(pm.HalfNormal, sigma=0.2))(("flops",))
+    likelihood = with_errors("params_log_sd", sigma=0.2)(("flops",))
     said = likelihood.scatter(np.e, {"params_log_sd": np.array([0.3, 0.0])}, sigma=0.4)
     assert_allclose(said["mu"], 1.0)
     assert_allclose(said["sigma"], [0.5, 0.4])
@@ -33,7 +31,7 @@ def test_errors_are_taken_where_the_table_has_them() -> None:
     table = optima(ERRORS)
     assert default_likelihood(FRONTIER, table) is normal
     measured = default_likelihood(FRONTIER, table.assign(params_log_sd=ERRORS))
-    assert measured(("flops",)).name == "with_errors_params_log_sd"
+    assert measured(("flops",)).name == "with_errors:errors=params_log_sd,sigma=0.2"
 
 
 def test_optima_count_by_their_errors() -> None:
