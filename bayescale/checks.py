@@ -15,7 +15,7 @@ from scipy import optimize, stats
 
 from bayescale.claims import Claim
 from bayescale.diagnosis import honesty
-from bayescale.display import listed
+from bayescale.display import about, listed
 from bayescale.draws import number
 from bayescale.driving import largest_budget
 from bayescale.flops import SIX_ND
@@ -252,7 +252,7 @@ def width(claim: Claim, fits: Mapping[str, "Fit"]) -> CheckResult:
     ]
     name = min(narrow or names, key=lambda each: rows[f"{each}, {next(iter(fits))}"]["ratio"])
     needed = sorted(rows[f"{name}, {label}"]["runs_needed"] for label in fits)
-    span = f"{needed[0]:.2g}" if len(needed) == 1 else f"{needed[0]:.2g} to {needed[-1]:.2g}"
+    span = " to ".join(dict.fromkeys(map(about, (needed[0], needed[-1]))))
     share = rows[f"{name}, {next(iter(fits))}"]["ratio"]
     sentence = (
         f"The claimed width of {name} is {share:.2g} times that of the posterior: so narrow an "

@@ -30,6 +30,17 @@ def significant(value: float, scale: float) -> str:
     return f"{value:.{max(1 - int(np.floor(np.log10(scale))), 0)}f}"
 
 
+def about(count: float) -> str:
+    """A count to two digits, as a person writes it.
+
+    Examples
+    --------
+    >>> about(283.1), about(613_000), about(0.74)
+    ('280', '610,000', '0.74')
+    """
+    return f"{float(f'{count:.2g}'):,.15g}"
+
+
 def listed(words: Sequence[str], most: int | None = None) -> str:
     """A, b and c; of more than `most`, these and how many others."""
     if most is not None and len(words) > most + 1:

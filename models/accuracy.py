@@ -150,7 +150,7 @@ def chance_prior(chance: float, sd: float = 0.015) -> Prior:
     Examples
     --------
     >>> chance_prior(0.25)
-    Beta(alpha=208, beta=624)
+    Beta(alpha=208.083, beta=624.25)
     """
     size = chance * (1 - chance) / sd**2 - 1
     return Prior(pm.Beta, alpha=chance * size, beta=(1 - chance) * size)

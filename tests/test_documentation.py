@@ -1,7 +1,9 @@
 """What the README and the pages show is run."""
 
+import doctest
 import re
 from fnmatch import fnmatch
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from numpy.testing import assert_allclose
 from bayescale import datasets
 from bayescale.diagnosis import HONEST
 from bayescale.models import LAWS
+from tests.test_packaging import MODULES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -103,3 +106,10 @@ def test_a_law_of_an_input_fits() -> None:
     assert abs(float(draws.mean()) - 1.2) < 4 * float(draws.std())
     assert names["ahead"]["mean"].sizes["point"] == 1
     assert "N_opt" in names["best"]
+
+
+def test_examples_in_docstrings_print_what_they_say() -> None:
+    """Those that take long, or draw, are marked to be skipped."""
+    each = [doctest.testmod(import_module(name)) for name in MODULES]
+    assert sum(found.failed for found in each) == 0
+    assert sum(found.attempted - found.skipped for found in each) > 20
