@@ -10,6 +10,9 @@ extensions = [
 ]
 html_theme = "furo"
 html_title = "bayescale"
+html_static_path = ["static"]
+html_css_files = ["tables.css"]
+html_show_copyright = False
 myst_enable_extensions = ["deflist", "dollarmath"]
 nb_execution_mode = "force"
 nb_execution_timeout = 300

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import AsinhLocator, NullLocator
 
 from bayescale.draws import SAMPLE_DIMS
 from bayescale.errors import DataError
@@ -20,6 +21,8 @@ MASS = 0.9
 WIDE = 10.0
 """When the widest band is so many times the middle one, the axis is stretched about zero."""
 
+TICKS = 5
+"""At most so many along such an axis."""
 CROWDED = 12
 """More words than these stand upright under the axis."""
 UNITS = {"positive": " (%)", "share": " (% points)"}
@@ -64,7 +67,11 @@ def plot_residuals(fit: "Fit", *, against: str | None = None, ax: Axes | None = 
     residual, low, high = _residuals(fit)
     _draw(ax, column.to_numpy() if numeric else _side_by_side(ax, column), residual, low, high)
     if np.max(high - low) > WIDE * np.median(high - low):
-        ax.set_yscale("asinh", linear_width=float(np.median(high - low)))
+        width = float(np.median(high - low))
+        ax.set_yscale("asinh", linear_width=width)
+        # As many as the scale would have for itself overlap about zero.
+        ax.yaxis.set_major_locator(AsinhLocator(width, numticks=TICKS))
+        ax.yaxis.set_minor_locator(NullLocator())
         ax.yaxis.set_major_formatter("{x:g}")
     if numeric and column.min() > 0 and fit.law.scale_of(name).logged:
         ax.set_xscale("log")
