@@ -51,7 +51,8 @@ SHORT = {"draws": 500, "chains": 2, "random_seed": 3, "clusters": None}
 
 @pytest.fixture(scope="module")
 def fitted() -> Fit:
-    return fit(CHAIN, RUNS, **SHORT)
+    # With half the draws and chains R-hat is above the threshold for three seeds of six.
+    return fit(CHAIN, RUNS, random_seed=3, clusters=None)
 
 
 def test_a_law_of_another_column_is_the_same_law() -> None:
