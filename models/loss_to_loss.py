@@ -13,8 +13,9 @@ with the first there (``slope``), which the runs know; and what they hardly know
 where :math:`E_0` lies (``depth``) between the lowest of its losses and the least that it can be,
 neither it nor :math:`E_1` being negative. In ``loss_to_loss_joint`` that floor is the irreducible
 loss of the first set's own law of parameters and tokens, :mod:`bayescale.models.coupled`, fitted in
-the same model; sampled is then how the second loss at the middle is split (``share``). Both losses
-have errors; below :math:`E_0` the formula stays at :math:`E_1`.
+the same model, or the lowest loss where that is lower; sampled is then how the second loss at the
+middle is split (``share``). Both losses have errors; below :math:`E_0` the formula stays at
+:math:`E_1`.
 
 ``loss_offset`` is the special case :math:`L_1 = L_0 + c`, with :math:`c` the difference; sampled is
 the second loss where the first is lowest (``bottom``).
@@ -44,6 +45,9 @@ TINY = 1e-9
 """Nats that always count as reducible, so that powers of them have a gradient."""
 CORNER = 0.05
 """How wide the corner is rounded where floors become zero, in shares of the loss at the pivot."""
+NEAR = 0.01
+"""How far below the lowest loss a floor bends away from that of the first set, in the same shares.
+With losses below it the law has a corner at each, and chains hardly get from one to the next."""
 
 
 def above(loss: Array, floor: Array) -> Array:
@@ -89,11 +93,13 @@ def coefficients(
 def joint_coefficients(
     units: Units, E: Array, level: Array, share: Sequence[Array], slope: Array
 ) -> dict[str, Any]:
-    """With the floor that the law of the first set has."""
-    source = units.pivot["loss_source"]
+    """With the floor that the law of the first set has, as long as it is below all its losses."""
+    source, lowest = units.pivot["loss_source"], units.lowest["loss_source"]
     _, reducible = share
-    kappa = slope * above(source, E) / (source * reducible)
-    return _at_pivot(units, E, level, reducible, kappa)
+    width = NEAR * source
+    floor = lowest - width * np.log1p(np.exp((lowest - E) / width))
+    kappa = slope * above(source, floor) / (source * reducible)
+    return _at_pivot(units, floor, level, reducible, kappa)
 
 
 PRIORS = {
