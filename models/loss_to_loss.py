@@ -97,6 +97,7 @@ def joint_coefficients(
     source, lowest = units.pivot["loss_source"], units.lowest["loss_source"]
     _, reducible = share
     width = NEAR * source
+    # Rounded exponentially, unlike `_positive`: well below, the floor is that of the first set.
     floor = lowest - width * np.log1p(np.exp((lowest - E) / width))
     kappa = slope * above(source, floor) / (source * reducible)
     return _at_pivot(units, floor, level, reducible, kappa)
