@@ -55,7 +55,7 @@ REASONS = {
     "influential_cluster": "the squares of all changes add up to 1 where an interval is honest",
     "outlier": f"the furthest of as many Normal runs is beyond it in {CHANCE:.0%} of tables",
     "neighbours": f"runs that err on their own exceed it in {CHANCE:.0%} of tables",
-    "modes": "one mode passes it in under 1% of simulations, two modes 4 sd apart in most",
+    "modes": "one mode passes it in at most 1% of simulations, two modes 4 sd apart in most",
 }
 
 

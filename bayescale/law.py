@@ -132,6 +132,9 @@ class Law:
         How wrong the law is a decade beyond its runs: standard deviation of the response on its
         scale, and of the log of the optimal params (`bayescale.extrapolation`). Where it was not
         measured, a prior for laws in general is taken.
+    tau_source : str
+        Where `tau` comes from, to follow "its prior was": ``"learned from ..."``,
+        ``"assumed"``. Needed with `tau`.
 
     Raises
     ------
@@ -166,6 +169,7 @@ class Law:
     domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     tau: Prior | None = None
     split_tau: Prior | None = None
+    tau_source: str = ""
 
     def __post_init__(self) -> None:
         check(self)

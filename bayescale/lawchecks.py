@@ -39,6 +39,11 @@ def check(law: "Law") -> None:
         _within(law, f"claim {claim.label!r} names", claim.names, sayable)
         _within(law, f"claim {claim.label!r} is made at", claim.at, set(law.further))
     _within(law, "domain names", law.domain, inputs)
+    if bool(law.tau_source) != (law.tau is not None):
+        raise LawError(
+            f"law {law.name!r} has tau {law.tau} and tau_source {law.tau_source!r}; expected both "
+            "or neither. Say where the prior of tau comes from, or leave both out."
+        )
 
 
 def _check_formula(law: "Law") -> None:

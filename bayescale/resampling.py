@@ -68,4 +68,5 @@ def _thinned(drawn: Sampled) -> Sampled:
         drawn,
         posterior=drawn.posterior.isel(kept).assign_coords(draw=draw),
         sample_stats=stats.assign(diverging=diverging.assign_coords(draw=draw)),
+        thin=LONGER,
     )

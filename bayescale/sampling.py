@@ -67,13 +67,18 @@ class Settings:
 
 @dataclass(frozen=True)
 class Sampled:
-    """Draws of the free parameters, statistics of the sampler, and what it took."""
+    """Draws of the free parameters, statistics of the sampler, and what it took.
+
+    `tune` draws were thrown away before these, of which every `thin`-th is kept.
+    """
 
     posterior: xr.Dataset
     sample_stats: xr.Dataset
     seconds: Mapping[str, float]
     library: str
     target_accept: float
+    tune: int
+    thin: int = 1
 
 
 def sample(made: Structure, runs: pd.DataFrame, settings: Settings) -> Sampled:
@@ -109,6 +114,7 @@ def sample(made: Structure, runs: pd.DataFrame, settings: Settings) -> Sampled:
         seconds=seconds,
         library=f"nutpie {version('nutpie')}",
         target_accept=settings.target_accept or USUAL,
+        tune=settings.tune,
     )
 
 
@@ -185,6 +191,7 @@ def _sample_by_pymc(
         seconds={"compile": 0.0, "sample": perf_counter() - begun},
         library=f"pymc {version('pymc')}, {nuts_sampler}",
         target_accept=settings.target_accept or USUAL,
+        tune=settings.tune,
     )
 
 

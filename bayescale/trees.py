@@ -151,7 +151,8 @@ def _provenance(
         **described(made),
         "random_seed": settings.random_seed,
         "target_accept": drawn.target_accept,
-        "tune": settings.tune,
+        "tune": drawn.tune,
+        "thin": drawn.thin,
         "runs_sha256": digest(runs),
         "versions": json.dumps({name: version(name) for name in packages}),
     }

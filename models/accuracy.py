@@ -204,6 +204,7 @@ SIGMOID_ACCURACY = Law(
     pool={"p_0": "shared", "ceiling": "shared", "steep": "shared", "place": "partial"},
     clusters=None,
     tau=TAU,
+    tau_source="assumed",
     domain={"x": (1e18, 1e25)},
     reference=OBSERVATIONAL,
 )
@@ -224,6 +225,7 @@ SIGMOID_ABOVE_CHANCE = Law(
     pool=TASKS_ALONE,
     clusters=None,
     tau=TAU,
+    tau_source="assumed",
     domain={"x": (1e18, 1e25), "chance": (0.0, 0.5)},
     reference=f"{OBSERVATIONAL}, with a known level of guessing",
 )
@@ -248,6 +250,7 @@ ACCURACY_FROM_LOSS = Law(
     pool={"p_0": "separate", **TASKS_ALONE},
     clusters=None,
     tau=TAU_LOSS,
+    tau_source="assumed",
     domain={"bits_per_byte": (0.3, 2.5)},
     reference=LADDER,
 )

@@ -101,6 +101,7 @@ CHINCHILLA = Law(
     # Back-tests of 22 public studies: studies/extrapolation.
     tau=Prior(pm.LogNormal, mu=np.log(0.0309), sigma=0.70),
     split_tau=Prior(pm.LogNormal, mu=np.log(0.171), sigma=0.61),
+    tau_source="learned from back-tests of 22 public studies",
     claims=(*chinchilla_claims.RUNS, *chinchilla_claims.CONVENTIONS, *GEMSTONES, *ADDITIVE),
     domain={"params": (7e7, 1.6e10), "tokens": (5e9, 5e11)},
     reference="Hoffmann et al. (2022), arXiv:2203.15556, eq. 10",

@@ -108,6 +108,7 @@ COUPLED = Law(
     # Back-tests of 22 public studies: studies/extrapolation.
     tau=Prior(pm.LogNormal, mu=np.log(0.0223), sigma=0.67),
     split_tau=Prior(pm.LogNormal, mu=np.log(0.190), sigma=0.49),
+    tau_source="learned from back-tests of 22 public studies",
     claims=(LLAMA_3,),
     domain=chinchilla.CHINCHILLA.domain,
     reference="Hoffmann et al. (2022), arXiv:2203.15556, eq. 10; "

@@ -97,6 +97,7 @@ ERROR_FROM_LOSS = Law(
     clusters=None,
     # As in the sigmoid of a loss.
     tau=Prior(pm.LogNormal, mu=np.log(2.0), sigma=0.8),
+    tau_source="assumed",
     claims=(
         _claim("C4", "gadre_c4", 0.850, 2.08, 0.756),
         _claim("RedPajama", "gadre_rpj", 0.857, 2.21, 0.715),

@@ -25,7 +25,7 @@ from bayescale.claims import Claim
 from bayescale.flops import PF_DAY, Array
 from bayescale.law import Law, Units
 from bayescale.likelihood import normal, with_errors
-from bayescale.models import isoflop
+from bayescale.models import coupled, isoflop
 from bayescale.models.isoflop_claims import porian
 from bayescale.priors import Prior
 
@@ -85,6 +85,7 @@ FRONTIER = Law(
     domain={"flops": (1e16, 1e22)},
     # What is wrong with the law a decade beyond its optima is what other laws miss of theirs.
     tau=isoflop.ISOFLOP.split_tau,
+    tau_source=f"that of the optimal params of law 'coupled', {coupled.COUPLED.tau_source}",
     claims=(
         KAPLAN,
         *(

@@ -209,6 +209,7 @@ def _law(
         # Not measured for this law: that of the law of the same runs which was.
         split_tau=COUPLED.split_tau,
         tau=COUPLED.tau,
+        tau_source=f"taken from law 'coupled', {COUPLED.tau_source}",
         domain={"params": (4e7, 2e10), "flops": (6e18, 1e22)},
         **more,
     )

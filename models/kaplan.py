@@ -130,6 +130,7 @@ KAPLAN_ND = Law(
     # Back-tests of 22 public studies: studies/extrapolation.
     tau=Prior(pm.LogNormal, mu=np.log(0.0615), sigma=0.26),
     split_tau=Prior(pm.LogNormal, mu=np.log(0.450), sigma=0.34),
+    tau_source="learned from back-tests of 22 public studies",
     claims=(
         Claim(
             label="Kaplan et al., joint fit",

@@ -43,7 +43,7 @@ def fake(diverging: dict[float, int], asked: list[float]) -> sampling.Sampler:
         flags = np.arange(10) < diverging[target]
         stats = xr.Dataset({"diverging": (("chain", "draw"), flags[None, :])})
         seconds = {"compile": 1.0, "sample": 2.0}
-        return Sampled(walks(settings, step=np.inf), stats, seconds, "fake", target)
+        return Sampled(walks(settings, step=np.inf), stats, seconds, "fake", target, settings.tune)
 
     return sampler
 
@@ -68,7 +68,9 @@ def slow(asked: list[Settings], *, step: float) -> sampling.Sampler:
         flags = xr.zeros_like(posterior["alpha"], dtype=bool)
         flags[0, 5] = len(asked) > 1
         stats = xr.Dataset({"diverging": flags, "energy": posterior["alpha"]})
-        return Sampled(posterior, stats, {"compile": 1.0, "sample": 2.0}, "fake", USUAL)
+        return Sampled(
+            posterior, stats, {"compile": 1.0, "sample": 2.0}, "fake", USUAL, settings.tune
+        )
 
     return sampler
 

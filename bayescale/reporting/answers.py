@@ -50,10 +50,11 @@ def answer_sections(
     return _of_coefficients(fit)
 
 
-def _answer(fit: Fit, sentence: str) -> Section:
+def _answer(fit: Fit, sentence: str, *, widened: bool) -> Section:
     doubt = "" if fit.verdict.trusted else "The fit is not to be trusted. What it would say: "
     kind, mass = interval_kind()
-    note = Text(f"In brackets: {INTERVALS.get(kind, kind)} intervals of {mass:.0%}.", "note")
+    wider = f", {WIDENED} where the table has an asterisk" if widened else ""
+    note = Text(f"In brackets: {INTERVALS.get(kind, kind)} intervals of {mass:.0%}{wider}.", "note")
     text = Text(f"{doubt}{sentence}", "answer")
     return Section("answer", "Answer", (text, note), numbers={"sentence": sentence})
 
@@ -69,7 +70,8 @@ def _of_budgets(
     told = [_told(each, given) for each in found if each.flops == chosen]
     others = ["The table has the other groups."] if len(told) > MOST_TOLD else []
     sentence = " ".join([*told[:MOST_TOLD], *others])
-    return _answer(fit, sentence), _budget_section(fit, optimum, found)
+    widened = any(one.widened for each in found for one in each.estimates.values())
+    return _answer(fit, sentence, widened=widened), _budget_section(fit, optimum, found)
 
 
 def _budget_section(fit: Fit, optimum: xr.Dataset, found: list[Answer]) -> Section:
@@ -151,16 +153,18 @@ def _of_input(fit: Fit) -> tuple[Section, Section]:
         tuple(each.row() for each in found),
     )
     numbers = {"predictions": [asdict(each) for each in found]}
-    return _answer(fit, sentence), Section("budgets", "What to expect", (table,), numbers=numbers)
+    widened = any(one.widened for each in found for one in (each.law, each.new_run))
+    section = Section("budgets", "What to expect", (table,), numbers=numbers)
+    return _answer(fit, sentence, widened=widened), section
 
 
 def _of_coefficients(fit: Fit) -> tuple[Section, Section]:
     table = fit.summary([*fit.law.derived, *fit.law.coefficient_names])
     found = {str(name): estimate(float(row["mean"]), row) for name, row in table.iterrows()}
     sentence = f"By the runs, {listed([f'{n} is {plain_between(e)}' for n, e in found.items()])}."
-    rows = tuple((name, plain_between(each)) for name, each in found.items())
+    rows = tuple((n, f"{plain_between(each)}{'*' * each.widened}") for n, each in found.items())
     shown = Table("What the runs say: mean and interval", ("quantity", "mean"), rows)
     numbers = {"quantities": {name: asdict(each) for name, each in found.items()}}
     more = (Text(missing_sentence(fit.law), "note"),) if fit.law.allocates else ()
     section = Section("budgets", "What was found", (shown, *more), numbers=numbers)
-    return _answer(fit, sentence), section
+    return _answer(fit, sentence, widened=any(each.widened for each in found.values())), section

@@ -7,10 +7,14 @@ import pandas as pd
 from bayescale.clusters import Clusters
 from bayescale.diagnosis import HONEST, interval_kind
 from bayescale.display import listed
+from bayescale.extrapolation import TAU
 from bayescale.fitting import Fit
 from bayescale.reporting.provenance import UNKNOWN, Origin
 from bayescale.reporting.record import Block, Listing, Section, Table, Text
 from bayescale.runs import describe_runs
+
+SCALES = {"positive": "log ", "amount": "", "share": "log odds of ", "number": ""}
+"""How the scale on which a response drifts is called, by the kind of response."""
 
 
 def methods(fit: Fit) -> Section:
@@ -26,14 +30,14 @@ def _sentences(fit: Fit) -> Iterator[str]:
     yield f"We fitted the law {law.name!r} ({law.reference}) to {runs}."
     yield f"Likelihood: {fit.likelihood.title}."
     if fit.structure.clusters is not None:
-        yield _clusters(fit.structure.clusters)
+        yield _clusters(fit.structure.clusters, integrated=fit.structure.integrable)
     if fit.structure.by is not None:
         pooled = listed([f"{name} {how}" for name, how in fit.structure.pool] or ["nothing pooled"])
         yield f"Runs are grouped by {fit.structure.by}: {pooled}."
     yield (
         f"The posterior was sampled with {fit.posterior.attrs['inference_library']} "
-        f"({sizes['chain']} chains of {sizes['draw']} draws after {said['tune']} to tune, target "
-        f"acceptance {said['target_accept']:g}, seed {fit.random_seed})."
+        f"({sizes['chain']} chains of {sizes['draw']} draws{_thinned(fit)} after {said['tune']} to "
+        f"tune, target acceptance {said['target_accept']:g}, seed {fit.random_seed})."
     )
     kind, mass = interval_kind()
     yield (
@@ -41,20 +45,39 @@ def _sentences(fit: Fit) -> Iterator[str]:
         f"jackknife (Giordano and Broderick 2023) gives more than {HONEST} times the posterior's "
         "standard deviation, the interval is stretched to that."
     )
-    learned = fit.law.scale_of(fit.law.response).logged
-    size = "learned from back-tests of 22 public studies" if learned else "assumed, not measured"
-    yield f"Beyond the runs a random walk in log compute is added to the law, its size {size}."
+    yield drift_sentence(fit)
     yield f"Expected log predictive density by PSIS-LOO: {fit.loo.attrs['elpd']:.1f} +- " + (
         f"{fit.loo.attrs['se']:.1f}."
     )
 
 
-def _clusters(clusters: Clusters) -> str:
+def _thinned(fit: Fit) -> str:
+    thin = int(fit.tree.attrs["thin"])
+    return "" if thin == 1 else f", every {thin}th of {thin * fit.posterior.sizes['draw']},"
+
+
+def drift_sentence(fit: Fit) -> str:
+    """How predictions beyond the runs are widened, and where the amount comes from."""
+    law = fit.law
+    scale = SCALES[law.scale_of(law.response).name]
+    if "slopes" in fit.extrapolation.attrs:
+        source = "updated by back-tests of these runs"
+    else:
+        source = law.tau_source or "assumed, between those of laws that were measured"
+    return (
+        f"At d decades beyond the runs the expected {scale}{law.response} is shifted by a drift of "
+        "d times a number drawn from Normal(0, tau), one for each posterior draw. The prior of tau "
+        f"is {law.tau or TAU!r}; it was {source}."
+    )
+
+
+def _clusters(clusters: Clusters, *, integrated: bool) -> str:
     terms = "an offset and a tilt" if clusters.tilted else "an offset"
     what = "about the same compute" if clusters.by == "flops" else f"the same {clusters.by}"
+    how = "integrated out" if integrated else "sampled with the other parameters"
     return (
-        f"Runs of {what} ({len(clusters.labels)} clusters) share {terms} from the law, integrated "
-        "out where the scatter is Normal."
+        f"Runs of {what} ({len(clusters.labels)} clusters) share {terms} from the law. "
+        f"These terms were {how}."
     )
 
 
@@ -84,7 +107,7 @@ def _asked(fit: Fit, origin: Origin) -> Iterator[tuple[str, str, str]]:
 def _of_law(fit: Fit) -> Iterator[tuple[str, str]]:
     yield "which form", fit.law.title
     yield "where it is from", fit.law.reference or UNKNOWN
-    yield "how many free parameters", str(len(fit.law.numbers))
+    yield "how many coefficients", str(len(fit.law.numbers))
 
 
 def _of_training(fit: Fit, origin: Origin) -> Iterator[tuple[str, str]]:
@@ -125,7 +148,7 @@ def _span(values: "pd.Series[float]") -> str:
 def _of_fit(fit: Fit) -> Iterator[tuple[str, str]]:
     said, kind = fit.tree.attrs, interval_kind()
     yield "objective", f"posterior; {fit.likelihood.title}"
-    yield "where the search begins", "draws around the prior; every chain on its own"
+    yield "where the search begins", "near the middle of the priors; every chain on its own"
     yield "optimiser or sampler", str(fit.posterior.attrs["inference_library"])
     yield "its settings", f"target acceptance {said['target_accept']:g}, {said['tune']} to tune"
     yield "how intervals were made", f"{kind[1]:.0%} of the posterior, checked by the jackknife"

@@ -44,7 +44,7 @@ class Prediction:
     def row(self) -> tuple[str, ...]:
         """Cells of a table."""
         group = () if self.group is None else (self.group,)
-        said = plain_between(self.law), plain_between(self.new_run)
+        said = (f"{plain_between(x)}{'*' * x.widened}" for x in (self.law, self.new_run))
         return (*group, power(self.at), *said, f"{self.beyond:.1f}")
 
 

@@ -57,7 +57,11 @@ def facts(fit: Fit, origin: Origin) -> Iterator[tuple[str, str]]:
     yield "law", f"{fit.law.name} ({fit.law.reference})"
     yield "likelihood", fit.likelihood.name
     yield "random seed", str(fit.random_seed)
-    yield "draws", f"{sizes['chain']} chains of {sizes['draw']}, after {said['tune']} to tune"
+    thinned = "" if said["thin"] == 1 else f" (every {said['thin']}th draw kept)"
+    yield (
+        "draws",
+        f"{sizes['chain']} chains of {sizes['draw']}{thinned}, after {said['tune']} to tune",
+    )
     yield "drawn on", str(fit.tree["sample_stats"].attrs.get("created_at", UNKNOWN))[:10]
     versions = json.loads(said["versions"]).items()
     yield "versions", ", ".join(f"{name} {number}" for name, number in versions)
