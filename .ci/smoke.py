@@ -27,14 +27,14 @@ loss = (1.8 + 480 / params**0.35 + 2100 / tokens**0.37) * noise
 table = np.column_stack([params, tokens, loss])
 np.savetxt("tiny.csv", table, delimiter=",", header="params,tokens,loss", comments="")
 
-fitted = json.loads(shell("fit", "tiny.csv", "--law", "chinchilla", "--out", "tiny.zarr", "--json"))
+fitted = json.loads(shell("fit", "tiny.csv", "--law", "chinchilla", "--out", "tiny.nc", "--json"))
 assert fitted["runs"] == 72, fitted
 assert fitted["verdict"]["trusted"], fitted
-best = json.loads(shell("optimum", "tiny.zarr", "--flops", "1e22", "--json"))
+best = json.loads(shell("optimum", "tiny.nc", "--flops", "1e22", "--json"))
 assert best["budgets"][0]["N_opt"]["lower"] < best["budgets"][0]["N_opt"]["upper"], best
 print("fit and optimum on a tiny table: good")
 
-shell("report", "tiny.zarr", "--out", "tiny.html")
+shell("report", "tiny.nc", "--out", "tiny.html")
 page = Path("tiny.html").read_text()
 assert page.startswith("<!doctype html>"), page[:100]
 assert page.count("<svg") >= 8, page.count("<svg")
@@ -48,4 +48,4 @@ for entry in listed:
         assert len(datasets.load(entry["name"])) == entry["rows"], entry
 assert "licence   none stated" in shell("datasets", "chinchilla")
 print(f"{len(listed)} dataset cards: readable")
-assert Path("tiny.zarr").is_dir()
+assert Path("tiny.nc").is_file()

@@ -1,6 +1,6 @@
 """How long the whole Chinchilla audit takes, with every usual choice, and what its parts are.
 
-uv run python benchmarks/auditing.py [--jobs 2]
+uv run python -m benchmarks.auditing [--jobs 2]
 """
 
 import argparse
@@ -9,12 +9,12 @@ from time import perf_counter
 
 import numpy as np
 from joblib.externals.loky import get_reusable_executor
-from measuring import benchmark_runs, machine, print_rows
 
 import bayescale as bs
-from bayescale.auditing import ONE_SCALE
-from bayescale.claims import budget_of
-from bayescale.specifications import usual_axes
+from bayescale.auditing.check_result import ONE_SCALE
+from bayescale.spec.claim import budget_of
+from bayescale.validation.multiverse import usual_axes
+from benchmarks.measuring import benchmark_runs, machine, print_rows
 
 LAW = bs.models.CHINCHILLA
 SEED = 1
@@ -35,13 +35,13 @@ def main() -> None:
         fitted.runs,
         axes=usual_axes(fitted),
         flops=budget_of(LAW.claims),
-        jobs=given.jobs,
+        parallel=bs.Parallel(jobs=given.jobs),
         random_seed=SEED,
     )
     explored = spent()
     audited = bs.audit(None, fitted, law=LAW, multiverse=varied, random_seed=SEED)
     ended = spent()
-    alike = audited.fits[ONE_SCALE].seconds["total"]
+    one_scale = audited.fits[ONE_SCALE].seconds["total"]
     count = varied["trusted"].size
     print_rows(
         ("the whole audit", "wall s", "CPU s"),
@@ -52,12 +52,13 @@ def main() -> None:
             "whole": ended - begun,
         },
     )
-    print(f"\nThe one-scale fit took {alike:.1f} s of these.")
+    print(f"\nThe one-scale fit took {one_scale:.1f} s of these.")
     failed = int((varied["error"] != "").sum())
     print(f"{int(varied['trusted'].sum())} of {count} trusted, {failed} not fitted.\n")
     print(audited.table[["verdict", "sensitivity"]].to_string())
-    for each in audited.claims:
-        print(f"\n{each.claim.label}: {each.results['sensitivity'].sentence}")
+    for audited_claim in audited.claims:
+        sentence = audited_claim.results["sensitivity"].sentence
+        print(f"\n{audited_claim.claim.label}: {sentence}")
 
 
 def spent() -> np.ndarray:

@@ -1,6 +1,6 @@
 """Time whole commands, from the process's start to its exit, in turn with their rivals.
 
-    uv run python benchmarks/cold.py [--rival-python PYTHON]
+    uv run python -m benchmarks.cold [--rival-python PYTHON]
 
 `--rival-python`, or the variable SIMPLE_SCALING_LAWS_PYTHON, names a Python that has the package
 simple-scaling-laws; by default it is this one, where the package is installed.
@@ -16,7 +16,8 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 import pandas as pd
-from measuring import Timing, benchmark_runs, machine, print_rows, timed
+
+from benchmarks.measuring import Timing, benchmark_runs, machine, print_rows, timed
 
 ROUNDS = 5
 SEED = "1"
@@ -35,7 +36,8 @@ def bayescale_commands(table: Path) -> dict[str, list[str]]:
     program = Path(sys.executable).with_name("bayescale")
     fit = [str(program), "fit", str(table), "--law", "chinchilla", "--seed", SEED, "--json"]
     # What the command has imported when the fit begins.
-    modules = "from bayescale import cli, datasets, fitting, likelihood, models, runs, storage"
+    names = "datasets, fit, likelihoods, models, read_runs"
+    modules = f"import bayescale.cli.main; from bayescale import {names}"
     return {
         OURS: fit,
         LIKE_FOR_LIKE: [*fit, "--likelihood", "student_t"],
@@ -72,9 +74,9 @@ def rival_commands(python: str | None, runs: pd.DataFrame, directory: Path) -> d
 
 
 def split(timing: Timing, imports: float) -> dict[str, float]:
-    """Seconds of a bayescale command: the fit says what it spent, the imports are timed apart."""
-    said = json.loads(timing.printed)["seconds"]
-    parts = {"import": imports, "compile": said["compile"], "sample": said["sample"]}
+    """Seconds of a bayescale command: the fit reports its parts, the imports are timed apart."""
+    reported = json.loads(timing.printed)["seconds"]
+    parts = {"import": imports, "compile": reported["compile"], "sample": reported["sample"]}
     return {**parts, "rest": timing.wall - sum(parts.values()), "whole": timing.wall}
 
 

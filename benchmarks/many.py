@@ -1,16 +1,16 @@
 """What many fits cost: refits a second, cost against the number of runs, Dask, payloads.
 
-uv run python benchmarks/many.py [refits] [rows] [dask] [payload]
+uv run python -m benchmarks.many [refits] [rows] [dask] [payload]
 """
 
 import json
 import os
-import pickle
 import resource
 import sys
 import timeit
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -19,23 +19,22 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
+import cloudpickle
 import numpy as np
 import pandas as pd
-from measuring import benchmark_runs, machine, print_rows
 
 import bayescale as bs
-from bayescale.clusters import FOUND
-from bayescale.fitting import fit
-from bayescale.likelihood import normal_variance_function, student_t
-from bayescale.rowstore import RowStore
-from bayescale.sweeps import sweep
+from bayescale.likelihoods import NORMAL_VARIANCE_FUNCTION, STUDENT_T
+from bayescale.spec.law import AUTO
+from bayescale.validation.sweep import RowStore, sweep
+from benchmarks.measuring import benchmark_runs, machine, print_rows
 
 ROUNDS, FITS = 3, 16
 HANDLED, KEPT = 500, 2000
 LAW = bs.models.CHINCHILLA
-SBC = {"draws": 250, "tune": 500, "chains": 2}
+SBC = bs.Sampling(draws=250, tune=500, chains=2)
 KINDS: dict[str, dict[str, Any]] = {
-    "constant scale": {"likelihood": student_t, "clusters": None},
+    "constant scale": {"likelihood": STUDENT_T, "clusters": None},
     "default": {},
 }
 SIZES = (100, 1_000, 10_000, 100_000)
@@ -45,21 +44,21 @@ Task = tuple[str, dict[str, Any]]
 
 def sampled(runs: pd.DataFrame, kind: str, random_seed: int) -> dict[str, Any]:
     """Draws as simulation-based calibration takes them, and nothing else."""
-    from bayescale.ranking import fixed_structure
-    from bayescale.sampling import Settings, sample
+    from bayescale.inference.sample import Settings, sample
+    from bayescale.validation.sbc import fixed_structure
 
     options = KINDS[kind]
-    clusters = options.get("clusters", FOUND)
-    made = fixed_structure(LAW, runs, options.get("likelihood"), clusters)
-    sample(made, runs, Settings(**SBC, random_seed=random_seed))
+    clusters = options.get("clusters", AUTO)
+    structure = fixed_structure(LAW, runs, options.get("likelihood"), clusters)
+    sample(structure, runs, Settings(SBC, random_seed))
     return {"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
 def fitted(runs: pd.DataFrame, kind: str, random_seed: int) -> dict[str, Any]:
     """A whole fit of that size, with leave-one-out, summary and verdict."""
-    found = fit(LAW, runs, random_seed=random_seed, **SBC, **KINDS[kind])
+    fit = bs.fit(LAW, runs, random_seed=random_seed, **asdict(SBC), **KINDS[kind])
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"alpha": float(found.posterior["alpha"].mean()), "memory": memory, **found.seconds}
+    return {"alpha": float(fit.posterior["alpha"].mean()), "memory": memory, **fit.seconds}
 
 
 def nothing(number: int, random_seed: int) -> dict[str, int]:
@@ -70,7 +69,7 @@ def nothing(number: int, random_seed: int) -> dict[str, int]:
 def swept(work: Callable[..., Any], tasks: list[Task], jobs: int) -> tuple[float, pd.DataFrame]:
     """Seconds that tasks take, and their rows."""
     begun = perf_counter()
-    rows = sweep(work, tasks, jobs=jobs)
+    rows = sweep(work, tasks, parallel=bs.Parallel(jobs=jobs), random_seed=0)
     seconds = perf_counter() - begun
     wrong = rows["error"].dropna()
     if len(wrong):
@@ -107,9 +106,9 @@ def print_refits(runs: pd.DataFrame) -> None:
             for _ in range(ROUNDS):
                 for name, (jobs, setting) in ways.items():
                     with setting():
-                        seconds, found = swept(work, tasks, jobs)
+                        seconds, results = swept(work, tasks, jobs)
                     rates[name].append(FITS / seconds)
-                    memory = max(memory, float(found["memory"].max()))
+                    memory = max(memory, float(results["memory"].max()))
             pairs = zip(rates["two"], rates["one"], strict=True)
             ratio = median(two / one for two, one in pairs)
             rows[f"{work.__name__}, {kind}"] = (*map(median, rates.values()), ratio)
@@ -145,25 +144,25 @@ def fastest(function: Callable[[], Any], seconds: float = 0.3) -> float:
 
 def print_cost_of_rows() -> None:
     """Seconds of a density with its gradient, and of a short fit, against the number of runs."""
-    from bayescale.compiling import compiled_model
-    from bayescale.model import model_data
-    from bayescale.sampling import Settings, sample
-    from bayescale.structure import structure
+    from bayescale.inference.compile import compiled_model
+    from bayescale.inference.model import model_data
+    from bayescale.inference.sample import Settings, sample
+    from bayescale.inference.structure import build_structure
 
-    kinds = {"constant scale": (student_t, None), "default": (normal_variance_function, "budget")}
+    kinds = {"constant scale": (STUDENT_T, None), "default": (NORMAL_VARIANCE_FUNCTION, "budget")}
     rows: dict[str, tuple[float, ...]] = {}
     for name, (likelihood, clusters) in kinds.items():
         for count in SIZES:
             runs = simulated(count)
             runs["budget"] = pd.qcut(np.log(runs["params"] * runs["tokens"]), 10, labels=False)
-            made = structure(LAW, likelihood(LAW.inputs), runs, clusters=clusters)
-            compiled = compiled_model(made, runs)
-            packed = compiled.pack(model_data(made, runs))
+            structure = build_structure(LAW, runs, likelihood, clusters=clusters)
+            compiled = compiled_model(structure, runs)
+            packed = compiled.pack(model_data(structure, runs))
             columns = [np.log(runs[column].to_numpy()) for column in ("params", "tokens", "loss")]
             density = fastest(partial(compiled.log_density, compiled.start, packed))
             plain = fastest(partial(by_numpy, *columns))
-            drawn = sample(made, runs, Settings(draws=100, tune=200, chains=1, random_seed=1))
-            seconds = drawn.seconds["sample"]
+            short = bs.Sampling(draws=100, tune=200, chains=1)
+            seconds = sample(structure, runs, Settings(short, 1)).seconds["sample"]
             rows[f"{name}, {count:,}"] = (1e6 * density, 1e6 * plain, density / plain, seconds)
     print("\nMicroseconds of a density with its gradient and of the formula with its gradient in")
     print("numpy; seconds of 300 draws of one chain")
@@ -193,7 +192,7 @@ def print_dask(runs: pd.DataFrame) -> None:
                 Client(cluster) as client,
                 joblib.parallel_config("dask"),
             ):
-                client.run(_put_on_path, str(Path(__file__).parent))
+                client.run(_put_on_path, str(Path(__file__).parents[1]))
                 tasks = [(str(k), {"runs": runs, "kind": "default"}) for k in range(2 * FITS)]
                 swept(fitted, tasks[: 2 * workers], -1)
                 rates[workers].append(len(tasks) / swept(fitted, tasks, -1)[0])
@@ -213,13 +212,12 @@ def _put_on_path(folder: str) -> None:
 
 def print_payload(runs: pd.DataFrame) -> None:
     """Bytes of a task and of a row, rows kept a second, and seconds of a process's first fit."""
-    from bayescale.bootstrapping import posterior_means, refitted
-    from bayescale.sampling import Settings
+    from bayescale.validation.bootstrap import fit_resample, posterior_means
 
-    options = {"runs": runs, "by_cluster": False, "likelihood": normal_variance_function}
-    asked = {"law": LAW, **options, "of": posterior_means, "settings": Settings(**SBC)}
-    row = {"task": "bootstrap: 12345", **refitted(**asked, random_seed=1)}
-    sizes = (len(pickle.dumps((refitted, asked))), len(json.dumps(row)) + 1)
+    options = {"runs": runs, "resample": "run", "likelihood": NORMAL_VARIANCE_FUNCTION}
+    options |= {"law": LAW, "of": posterior_means, "sampling": SBC}
+    row = {"task": "bootstrap: 12345", **fit_resample(**options, random_seed=1)}
+    sizes = (len(cloudpickle.dumps((fit_resample, options))), len(json.dumps(row)) + 1)
     with (
         TemporaryDirectory(dir=".") as folder,  # the temporary folder may be in memory
         RowStore.opened(Path(folder, "rows.jsonl"), {"work": "x"}, "task") as store,
@@ -252,4 +250,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     # Functions of a script cannot be sent to another process; those of a module can.
-    import_module("many").main()
+    import_module("benchmarks.many").main()

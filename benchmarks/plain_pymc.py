@@ -3,7 +3,7 @@
 Takes a CSV file with columns `params`, `tokens` and `loss`; prints ArviZ's summary and the best
 size at one compute budget. `cold.py` times it, `sampling.py` borrows its model. On its own:
 
-    uv run python benchmarks/plain_pymc.py RUNS.csv
+    uv run python -m benchmarks.plain_pymc RUNS.csv
 """
 
 import argparse
@@ -65,11 +65,11 @@ def main() -> None:
     parser.add_argument("table", help="CSV file of runs")
     parser.add_argument("--chains", type=int, help="as pm.sample chooses when left out")
     parser.add_argument("--cores", type=int, help="as pm.sample chooses when left out")
-    asked = parser.parse_args()
-    runs = pd.read_csv(asked.table)
+    given = parser.parse_args()
+    runs = pd.read_csv(given.table)
     with textbook(runs):
         tree = pm.sample(
-            chains=asked.chains, cores=asked.cores, random_seed=SEED, progressbar=False
+            chains=given.chains, cores=given.cores, random_seed=SEED, progressbar=False
         )
     print(az.summary(tree))
     best = optimal_params(uncentred(tree["posterior"].to_dataset(), runs), FLOPS)

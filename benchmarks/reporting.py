@@ -1,6 +1,6 @@
 """How long the report of a finished fit takes, and where the time goes.
 
-uv run python benchmarks/reporting.py [--dataset chinchilla --law chinchilla] [--repeats 5]
+uv run python -m benchmarks.reporting [--dataset chinchilla --law chinchilla] [--repeats 5]
 """
 
 import argparse
@@ -9,10 +9,10 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-from measuring import machine, print_rows
 
 import bayescale as bs
-from bayescale.reporting.writing import drawing, drawn, svg
+from bayescale.documents.drawing import draw_picture, drawing, svg
+from benchmarks.measuring import machine, print_rows
 
 
 def main() -> None:
@@ -37,15 +37,19 @@ def measured(fitted: bs.Fit, table: str, target: Path) -> dict[str, float]:
     # As a fit that was just loaded: nothing about it is known yet.
     fresh = bs.Fit(fitted.structure, fitted.tree)
     start = perf_counter()
-    made = bs.report(fresh, table=table)
-    found = perf_counter()
-    made.save(target)
+    report = bs.report(fresh, table=table)
+    reported = perf_counter()
+    report.save(target)
     whole = perf_counter()
-    seconds = {"whole": whole - start, "what it says": found - start, "writing": whole - found}
-    for picture in made.pictures():
+    seconds = {
+        "whole": whole - start,
+        "what it says": reported - start,
+        "writing": whole - reported,
+    }
+    for picture in report.document.pictures():
         start = perf_counter()
         with drawing():
-            svg(drawn(picture))
+            svg(draw_picture(picture))
         seconds[f"of which {picture.name}"] = perf_counter() - start
     return seconds
 

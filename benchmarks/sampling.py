@@ -3,7 +3,7 @@
 Every fit runs in a process of its own, with its imports done before the clock starts, contestants
 in turn; one round that is not counted fills the cache on disk.
 
-    uv run python benchmarks/sampling.py
+    uv run python -m benchmarks.sampling
 """
 
 import json
@@ -19,7 +19,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from measuring import benchmark_runs, machine, print_rows, timed
+
+from benchmarks.measuring import benchmark_runs, machine, print_rows, timed
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,19 +32,25 @@ WARM_UP_SEED = 0
 CHAINS, DRAWS, TUNE = 4, 1000, 1000
 COEFFICIENTS = ["E", "A", "B", "alpha", "beta"]
 SHORTER = 200  # rows of the second fit's table
-BEFORE_THE_CLOCK = ("arviz", "nutpie", "pymc", "pytensor.link.numba.dispatch", "bayescale.fitting")
+BEFORE_THE_CLOCK = (
+    "arviz",
+    "nutpie",
+    "pymc",
+    "pytensor.link.numba.dispatch",
+    "bayescale.fitting.fit",
+)
 
 Numbers = dict[str, float]
 
 
 def law_fitted(runs: pd.DataFrame, seed: int) -> "Fit":
     """The fit that is timed."""
-    from bayescale import fit, likelihood, models
+    from bayescale import fit, likelihoods, models
 
     fitted: Fit = fit(
         models.CHINCHILLA,
         runs,
-        likelihood=likelihood.student_t,
+        likelihood=likelihoods.STUDENT_T,
         draws=DRAWS,
         chains=CHAINS,
         random_seed=seed,
@@ -61,7 +68,8 @@ def by_bayescale(runs: pd.DataFrame, seed: int) -> Numbers:
 def by_pymc(runs: pd.DataFrame, seed: int, *, cores: int | None = None) -> Numbers:
     """Effective draws and seconds of `pm.sample` with PyMC's own NUTS on the textbook model."""
     import pymc as pm
-    from plain_pymc import textbook, uncentred
+
+    from benchmarks.plain_pymc import textbook, uncentred
 
     begun = perf_counter()
     with textbook(runs):
@@ -111,27 +119,27 @@ TIMES = ("sample", "total")
 
 def in_child(task: str, table: Path, seed: int, *, cache: Path | None = None) -> Numbers:
     """What a task measures in a fresh process."""
-    command = [sys.executable, __file__, task, str(table), str(seed)]
+    command = [sys.executable, "-m", "benchmarks.sampling", task, str(table), str(seed)]
     numbers: Numbers = json.loads(timed(command, cache=cache).printed.splitlines()[-1])
     return numbers
 
 
 def print_effective_draws(table: Path) -> None:
     """Print the minimum bulk ESS a second of every contestant, and ratios within rounds."""
-    found: dict[str, list[Numbers]] = {name: [] for name in CONTESTANTS}
+    rounds: dict[str, list[Numbers]] = {name: [] for name in CONTESTANTS}
     for seed in (WARM_UP_SEED, *SEEDS):
         for name in CONTESTANTS:
             numbers = in_child(name, table, seed)
             numbers |= {f"ess/{part}": numbers["ess"] / numbers[part] for part in TIMES}
-            found[name] += [numbers] * (seed != WARM_UP_SEED)
+            rounds[name] += [numbers] * (seed != WARM_UP_SEED)
     columns = ("ess", "divergences", "sample", "ess/sample", "total", "ess/total")
     print_rows(
         (f"median of {len(SEEDS)}", *columns),
-        {n: [median(x[c] for x in rounds) for c in columns] for n, rounds in found.items()},
+        {name: [median(x[c] for x in own) for c in columns] for name, own in rounds.items()},
     )
     for name in list(CONTESTANTS)[1:]:
         for column in (f"ess/{part}" for part in TIMES):
-            pairs = zip(found["bayescale"], found[name], strict=True)
+            pairs = zip(rounds["bayescale"], rounds[name], strict=True)
             ratios = sorted(ours[column] / theirs[column] for ours, theirs in pairs)
             print(f"{column}: bayescale over {name} = {median(ratios):.3g}", end=" ")
             print(f"({ratios[0]:.3g} to {ratios[-1]:.3g})")

@@ -1,6 +1,6 @@
-"""How long the catalogue takes, and every dataset at hand takes to load.
+"""How long the catalogue takes, and every dataset that is there takes to load.
 
-uv run python benchmarks/tables.py
+uv run python -m benchmarks.tables
 """
 
 import time
@@ -8,11 +8,11 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from measuring import machine, print_rows
 
 from bayescale import datasets
 from bayescale.datasets.fetching import fetch
 from bayescale.errors import DataError
+from benchmarks.measuring import machine, print_rows
 
 ROUNDS = 3
 ALLOWED = 2.0
@@ -20,14 +20,14 @@ ALLOWED = 2.0
 
 
 def main() -> None:
-    """Load every table that is at hand three times."""
+    """Load every table that is there three times."""
     print(machine())
     rows = {"(catalogue)": (0.0, *_timed(datasets.catalogue))}
     for name in datasets.catalogue()["name"]:
         try:
             fetch(datasets.card(name))
         except DataError:
-            print(f"{name} is not at hand")
+            print(f"{name} is not there")
             continue
         rows[name] = (datasets.card(name).bytes / 1e6, *_timed(partial(datasets.load, name)))
     slowest = dict(sorted(rows.items(), key=lambda row: -row[1][1]))

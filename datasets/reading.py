@@ -1,8 +1,8 @@
 """The cards, from the TOML files in `cards/`.
 
-A file describes one table, named after the file, or several in `[tables.NAME]`. What stands
-outside of `[tables]` is true of all of them: a table adds to it, and what both say, the table has
-the last word on (its quirks come after the shared ones).
+A file describes one table, named after the file, or several in `[tables.NAME]`. What is outside of
+`[tables]` applies to all of them: a table adds to it, and where both have a field, that of the
+table counts (its quirks follow the shared ones).
 """
 
 import tomllib
@@ -14,7 +14,8 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from bayescale.datasets.records import Card, File, Join, Recipe
+from bayescale.datasets.card import Card, File
+from bayescale.datasets.recipe import Join, Recipe
 from bayescale.errors import DataError
 
 CARDS = Path(__file__).parent / "cards"
@@ -22,7 +23,7 @@ CARDS = Path(__file__).parent / "cards"
 
 @cache
 def cards() -> Mapping[str, Card]:
-    """Every card there is, by name."""
+    """Return every card by name."""
     read = [card for path in sorted(CARDS.glob("*.toml")) for card in read_cards(path)]
     named = {card.name: card for card in sorted(read, key=lambda card: card.name)}
     if len(named) < len(read):
@@ -35,19 +36,34 @@ def cards() -> Mapping[str, Card]:
 
 
 def read_cards(path: Path) -> list[Card]:
-    """Cards in a TOML file, checked."""
+    """Return the cards in a TOML file, checked.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    list of Card
+
+    Raises
+    ------
+    DataError
+        If the file is no TOML, or a field is missing, unknown or of another type.
+    """
     try:
-        said = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:  # bad TOML, or bytes that are not UTF-8
         raise DataError(
-            f"card {path} cannot be read: {error}; expected TOML in UTF-8. Mend that line."
+            f"card {path} cannot be read: {error}; expected TOML in UTF-8. Correct that line."
         ) from error
-    tables = said.pop("tables", {path.stem: {}})
-    return [_card(name, _merged(said, own)) for name, own in tables.items()]
+    tables = content.pop("tables", {path.stem: {}})
+    return [_card(name, _merged(content, own)) for name, own in tables.items()]
 
 
 def _merged(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """What is shared, with what a table says of itself laid over it."""
+    """Return the shared fields, with those of one table in their place where it has them."""
     merged = {**shared, **own}
     for name in shared.keys() & own.keys():
         if isinstance(shared[name], dict) and isinstance(own[name], dict):
@@ -60,40 +76,33 @@ def _merged(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
 def _card(name: str, facts: dict[str, Any]) -> Card:
     where = f"card {name!r}"
     source, described = facts.pop("source", ""), facts.pop("described", {})
-    wanted = facts.pop("files", list(described))
-    try:
-        files = [_file(key, described[key], source, where) for key in wanted]
-    except KeyError as error:
-        raise DataError(
-            f"{where} is read from file {error}, which [described] lacks; expected one of "
-            f"{', '.join(described)}. Describe it there or correct the spelling."
-        ) from error
+    files = []
+    for key in facts.pop("files", list(described)):
+        if key not in described:
+            raise DataError(
+                f"{where} is read from file {key!r}, which [described] lacks; expected one of "
+                f"{', '.join(described)}. Describe it there or correct the spelling."
+            )
+        file = {**described[key], "name": key}
+        if "at" in file:  # its place under the source
+            file["url"] = file.pop("source", source) + quote(file.pop("at"))
+        files.append(_record(File, file, f"file {key!r} of {where}"))
     if isinstance(recipe := facts.get("recipe"), dict):
-        facts["recipe"] = _recipe(recipe, f"the recipe of {where}")
-    return _made(Card, {"name": name, "files": files, **facts}, where)
+        joins = [
+            _record(Join, join, f"a join in the recipe of {where}")
+            for join in recipe.get("join", ())
+        ]
+        facts["recipe"] = _record(Recipe, {**recipe, "join": joins}, f"the recipe of {where}")
+    return _record(Card, {"name": name, "files": files, **facts}, where)
 
 
-def _file(name: str, facts: dict[str, Any], source: str, where: str) -> File:
-    """File as described; `at` is where it is below the card's source."""
-    known = {**facts, "name": name}
-    at = known.pop("at", None)
-    if at is not None:
-        known["url"] = known.pop("source", source) + quote(at)
-    return _made(File, known, f"file {name!r} of {where}")
-
-
-def _recipe(facts: dict[str, Any], where: str) -> Recipe:
-    joins = [_made(Join, join, f"a join in {where}") for join in facts.get("join", ())]
-    return _made(Recipe, {**facts, "join": joins}, where)
-
-
-def _made[T: (Card, File, Join, Recipe)](record: type[T], facts: dict[str, Any], where: str) -> T:
-    """Record from what a TOML file says, provided it says neither too much nor too little."""
+def _record[T: (Card, File, Join, Recipe)](record: type[T], facts: dict[str, Any], where: str) -> T:
+    """Return a record of what a TOML file has; no field may be unknown or missing."""
     known = {entry.name: entry for entry in fields(record)}
     if unknown := sorted(facts.keys() - known.keys()):
         raise DataError(
             f"{where} has the unknown field {unknown[0]!r}; expected {', '.join(known)}. "
-            "Correct the spelling or take the field out."
+            "Correct the spelling or remove the field."
         )
     for name, entry in known.items():
         required = entry.default is MISSING and entry.default_factory is MISSING

@@ -19,5 +19,6 @@ nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
+autodoc_default_options = {"no-value": True}  # a registry as text is too long
 napoleon_google_docstring = False
 exclude_patterns = ["_build"]

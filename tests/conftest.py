@@ -7,10 +7,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bayescale import cli, datasets
-from bayescale.fitting import Fit, fit
+from bayescale import datasets
+from bayescale.cli import main
+from bayescale.fitting.fit import fit
+from bayescale.fitting.record import Fit
 from bayescale.models import LAWS
-from tests.shell import Said, Shell
+from tests.shell import Outcome, Shell
 from tests.tables import PublicTable
 
 
@@ -60,12 +62,12 @@ def shell(
     """Run the console entry in this process, in an empty folder."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*words: str) -> Said:
+    def run(*words: str) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["bayescale", *words])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main.main()
         assert isinstance(ended.value.code, int)
-        return Said(ended.value.code, *capsys.readouterr())
+        return Outcome(ended.value.code, *capsys.readouterr())
 
     return run
 
@@ -73,6 +75,6 @@ def shell(
 @pytest.fixture(scope="session")
 def saved(small_fit: Fit, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A saved fit that is not to be trusted, being short."""
-    path = tmp_path_factory.mktemp("saved") / "fit.zarr"
+    path = tmp_path_factory.mktemp("saved") / "fit.nc"
     small_fit.save(path)
     return str(path)

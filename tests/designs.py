@@ -1,4 +1,4 @@
-"""Tables of runs that any law can be tried on."""
+"""Tables of runs for any law."""
 
 from typing import Any
 
@@ -7,52 +7,61 @@ import pandas as pd
 import pymc as pm
 import xarray as xr
 
-from bayescale.calling import call
-from bayescale.draws import above_of
-from bayescale.law import Law
-from bayescale.likelihood import LikelihoodFactory
-from bayescale.model import QUICK
-from bayescale.priors import Prior
-from bayescale.simulators import as_modelled, with_stage
-from bayescale.structure import Structure, structure, units_of
+from bayescale.inference.model import QUICK
+from bayescale.inference.structure import Structure, build_structure
+from bayescale.inference.units import units_of
+from bayescale.posterior.draws import Draws, add_prefix
+from bayescale.spec.functions import call
+from bayescale.spec.law import Law
+from bayescale.spec.likelihood import Likelihood
+from bayescale.spec.prior import Prior
+from bayescale.validation.simulators import as_modelled, with_stage
 
 RANGES = {"params": (5e7, 1e10), "tokens": (1e9, 1e12), "flops": (1e17, 1e22), "x": (1e1, 1e5)}
-RESPONSES = {"positive": 3.0, "share": 0.5, "amount": 1.0, "number": 1.0}
+RESPONSES = {"positive": 3.0, "proportion": 0.5, "amount": 1.0, "number": 1.0}
 
 
 def response_of(law: Law) -> float:
     """A plain value of the response."""
-    return RESPONSES[law.scale_of(law.response).name]
+    return RESPONSES[law.kind_of(law.response).name]
 
 
 def design(law: Law, each: int = 8) -> pd.DataFrame:
     """Every combination of `each` values of each input, over a range it is used on.
 
-    An input that the law has a stage for is what that expects.
+    An input that is the response of the law's stage has the values that the stage expects.
     """
     if law.stage is not None:
-        there = design(law.stage, each)
-        truth = coefficients(law.stage, there, middle(law.stage))
-        expected = law.stage.formula(*(there[name] for name in law.stage.inputs), **truth)
-        return there.assign(**{law.stage.response: expected})
-    axes = [_axis(law, name, each) for name in law.inputs]
+        table = design(law.stage, each)
+        truth = coefficients(law.stage, table, middle(law.stage))
+        expected = law.stage.formula(*(table[name] for name in law.stage.inputs), **truth)
+        return table.assign(**{law.stage.response: expected})
+    axes = []
+    for name in law.inputs:
+        space = np.geomspace if law.kind_of(name).logged else np.linspace
+        axes.append(space(*(law.domain.get(name) or RANGES[name]), each))
     grids = np.meshgrid(*axes)
     table = pd.DataFrame({name: g.ravel() for name, g in zip(law.inputs, grids, strict=True)})
-    for name, follows in law.columns.items():
+    for name, function in law.computed_columns.items():
         if name not in (*table, law.response):
-            table[name] = follows(table)
+            table[name] = function(table)
     return table
 
 
 def given(law: Law) -> dict[str, float]:
-    """Further inputs that an optimum is asked for at: as large as the law knows them."""
-    return {name: law.domain[name][1] for name in law.further}
+    """Extra inputs of an optimum: the largest of the law's domain."""
+    return {name: law.domain[name][1] for name in law.extra_inputs}
 
 
-def _axis(law: Law, name: str, each: int) -> np.ndarray:
-    ends = law.domain.get(name) or RANGES[name]
-    space = np.geomspace if law.scale_of(name).logged else np.linspace
-    return np.asarray(space(*ends, each))
+def with_columns(likelihood: Likelihood, runs: pd.DataFrame, value: float = 100.0) -> pd.DataFrame:
+    """Runs with the columns of a likelihood: one value in each, and four curves of rows."""
+    runs = runs.assign(**{name: value for name in likelihood.columns if name not in runs})
+    series = likelihood.series
+    if series is None or series.by in runs:
+        return runs
+    curve = np.arange(len(runs)) // max(len(runs) // 4, 1)
+    along = pd.Series(curve).groupby(curve).cumcount() + 1.0
+    return runs.assign(**{series.by: curve.astype(str), series.order: along.to_numpy()})
 
 
 def middle(law: Law) -> dict[str, Any]:
@@ -77,9 +86,9 @@ def value_of(prior: Prior) -> Any:
 def coefficients(law: Law, runs: pd.DataFrame, free: dict[str, Any]) -> dict[str, Any]:
     """Coefficients of free parameters on a design, the response's pivot being a plain value."""
     units = units_of(law, runs.assign(**{law.response: response_of(law)}))
-    below = {} if law.stage is None else coefficients(law.stage, runs, middle(law.stage))
-    found: dict[str, Any] = call(law.coefficients, {**below, **free}, units=units)
-    return found
+    staged = {} if law.stage is None else coefficients(law.stage, runs, middle(law.stage))
+    values: dict[str, Any] = call(law.coefficients, {**staged, **free}, units=units)
+    return values
 
 
 def simulated(law: Law, *, noise: float, seed: int, each: int = 8) -> pd.DataFrame:
@@ -88,28 +97,30 @@ def simulated(law: Law, *, noise: float, seed: int, each: int = 8) -> pd.DataFra
     truth = coefficients(law, runs, middle(law))
     expected = law.formula(*(runs[name].to_numpy() for name in law.inputs), **truth)
     scatter = noise * np.random.default_rng(seed).standard_normal(len(runs))
-    return runs.assign(**{law.response: law.scale_of(law.response).moved(expected, scatter)})
+    return runs.assign(**{law.response: law.kind_of(law.response).shifted(expected, scatter)})
 
 
 def modelled(
-    law: Law, likelihood: LikelihoodFactory, runs: pd.DataFrame, seed: int
+    law: Law, likelihood: Likelihood, runs: pd.DataFrame, seed: int
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Runs at the places of others as the model says at the middle of its priors; coefficients."""
-    placed = runs.assign(**{law.response: response_of(law)})
-    made: Structure = structure(
-        law, likelihood(law.inputs), placed, pool="shared" if law.by else None
+    """Runs of the model at the design of others, at the middle of its priors; and coefficients."""
+    plain = runs.assign(**{law.response: response_of(law)})
+    structure = build_structure(
+        law, plain, likelihood, pool="shared" if law.groups.by else None, clusters=None
     )
-    truth, rng = _truth(made), np.random.default_rng(seed)
-    there = with_stage(made, truth, placed, rng)
-    response = as_modelled(made, truth, there, rng)
-    return there.assign(**{law.response: response}), coefficients(law, runs, middle(law))
+    truth, rng = truth_of(structure), np.random.default_rng(seed)
+    staged = with_stage(Draws(structure, truth, plain), rng)
+    response = as_modelled(Draws(structure, truth, staged), rng)
+    return staged.assign(**{law.response: response}), coefficients(law, runs, middle(law))
 
 
-def _truth(made: Structure) -> xr.Dataset:
+def truth_of(structure: Structure) -> xr.Dataset:
     """Plain values of all parameters, those of a stage too, as one draw."""
     free = {
         name: (("chain", "draw", *((f"{name}_part",) if prior.parts else ())), [[value_of(prior)]])
-        for name, prior in made.priors
+        for name, prior in structure.priors
     }
-    below = xr.Dataset() if made.stage is None else above_of(made.stage, _truth(made.stage))
-    return xr.Dataset(free).merge(below)
+    own = xr.Dataset(free)
+    if structure.stage is None:
+        return own
+    return own.merge(add_prefix(structure.stage, truth_of(structure.stage)))

@@ -1,25 +1,25 @@
-"""What a command of the shell left behind, and how a refusal looks."""
+"""What a command of the shell prints and ends with, and how a refusal looks."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 
-class Said(NamedTuple):
-    """What a command left behind."""
+class Outcome(NamedTuple):
+    """Exit status, standard output and standard error of a command."""
 
     status: int
     out: str
     err: str
 
 
-Shell = Callable[..., Said]
+Shell = Callable[..., Outcome]
 
 
-def assert_refused(said: Said, words: list[str]) -> None:
-    assert said.status == 1
-    assert said.out == ""
-    assert said.err.startswith("bayescale: ")
-    assert said.err.count("\n") == 1, said.err
-    assert said.err.endswith("\n")
-    assert "Traceback" not in said.err
-    assert [word for word in words if word not in said.err] == [], said.err
+def assert_refused(outcome: Outcome, words: list[str]) -> None:
+    assert outcome.status == 1
+    assert outcome.out == ""
+    assert outcome.err.startswith("bayescale: ")
+    assert outcome.err.count("\n") == 1, outcome.err
+    assert outcome.err.endswith("\n")
+    assert "Traceback" not in outcome.err
+    assert [word for word in words if word not in outcome.err] == [], outcome.err

@@ -11,11 +11,10 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
 
 from bayescale import datasets
-from bayescale.diagnosis import HONEST
 from bayescale.models import LAWS
+from bayescale.posterior.jackknife import HONEST
 from tests.test_packaging import MODULES
 
 ROOT = Path(__file__).parents[1]
@@ -35,36 +34,49 @@ def run(code: str) -> dict[str, Any]:
     return names
 
 
+def plain_words(page: str) -> list[str]:
+    """Words without numbers, units and rules. Remarks are left out: which runs they name varies."""
+    answer, rest = page.split("Verdict: ")
+    rest = rest[rest.index("Coupled:") :]
+    words = [word.strip("()*,;.") for word in f"{answer} {rest}".split()]
+    units = ("thousand", "million", "billion", "honest_lb", "honest_ub", "")
+    return [w for w in words if w not in units and w[0] != "─" and not re.search(r"\d", w)]
+
+
 def test_the_readme_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
-    """The same words, and numbers equal to their Monte Carlo error.
+    """Its words, and its numbers within their Monte Carlo error.
 
     Another processor rounds differently and chains part ways. Draws here are worth at least 400:
     between two fits a mean then differs by 0.07 sd, the end of an interval by 0.14 sd and an sd
-    by 5%, three or four times which are allowed. Noise parameters, ESS and r_hat are left out.
-    Honesty moves by up to a third from seed to seed where it is low; what a reader sees of it
-    is whether it is flagged.
+    by 5%; three or four times as much is allowed. ESS and r_hat are left out. Honesty moves by up
+    to a third from seed to seed where it is low; what a reader sees of it is whether it is flagged.
+    The document's table shows the optimum at other budgets than the last table does.
     """
     run(blocks(README, "python")[0])
-    # Which honesty ratio is just above what is flagged may differ as well.
-    printed, promised = (
-        [line for line in page.splitlines() if not line.startswith("!")]
-        for page in (capsys.readouterr().out, blocks(README, "text")[0])
-    )
-    assert [line.split()[:1] for line in printed] == [line.split()[:1] for line in promised]
-    for found, said in zip(printed, promised, strict=True):
-        name = (said.split() or [""])[0]
-        values, expected = (np.array([float(x) for x in NUMBER.findall(x)]) for x in (found, said))
-        if name in LAWS["coupled"].coefficient_names or name in LAWS["coupled"].derived:
+    printed, promised = capsys.readouterr().out, blocks(README, "text")[0]
+    assert plain_words(printed) == plain_words(promised)
+    assert "Verdict: trusted." in printed
+    coupled = LAWS["coupled"]
+    rows = {line.split()[0]: line for line in printed.splitlines() if line.strip()}
+    checked = 0
+    for line in filter(str.strip, promised.splitlines()):
+        name = line.split()[0]
+        numbers = (
+            np.array([float(x) for x in NUMBER.findall(x)]) for x in (rows.get(name, ""), line)
+        )
+        if name in (*coupled.coefficient_names, *coupled.derived):
+            values, expected = numbers
             allowed = expected[1] * np.array([0.3, 0.2, 0.45, 0.45])
-            assert (np.abs(values - expected)[:4] <= allowed).all(), found
+            assert (np.abs(values[:4] - expected[:4]) <= allowed).all(), rows[name]
+            checked += 1
         elif "[1e+" in name:
             # The compute in the name, mean, both ends and honesty.
-            assert values[0] == expected[0]
-            sd = (expected[3] - expected[2]) / 3.2
-            assert (np.abs(values - expected)[1:4] <= sd * np.array([0.3, 0.45, 0.45])).all(), found
+            values, expected = numbers
+            allowed = (expected[3] - expected[2]) / 3.2 * np.array([0.3, 0.45, 0.45])
+            assert (np.abs(values - expected)[1:4] <= allowed).all(), rows[name]
             assert (values[4] > HONEST) == (expected[4] > HONEST)
-        elif not name.startswith(("bend", "offset_sd", "sigma", "tilt_sd")):
-            assert_allclose(values, expected, rtol=0.1, err_msg=name)
+            checked += 1
+    assert checked == 9 + 8
 
 
 def test_the_readme_lists_every_law_and_dataset() -> None:
@@ -93,7 +105,7 @@ def test_a_likelihood_of_your_own_fits() -> None:
     assert fitted.verdict.trusted, fitted.verdict
     # A Laplace of scale b has b as its mean absolute deviation; the table's noise is on its card.
     left = np.log(fitted.runs["loss"]) - np.log(
-        fitted.predict(fitted.runs, extrapolate=False)["mean"].median(("chain", "draw"))
+        fitted.predict(fitted.runs, drift=False)["mean"].median(("chain", "draw"))
     )
     spread = float(fitted.posterior["b"].std())
     assert abs(float(fitted.posterior["b"].mean()) - float(np.abs(left).mean())) < 4 * spread

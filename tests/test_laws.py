@@ -1,12 +1,12 @@
-"""What every law must pass: a new one in the registry inherits all of this."""
+"""What holds for every law: a new one in the registry gets all of these tests."""
 
 import inspect
 import re
-from itertools import product
+from dataclasses import replace
 from pathlib import Path
 
+import cloudpickle
 import numpy as np
-import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
 import pytest
@@ -15,30 +15,33 @@ from numpy.testing import assert_allclose
 
 import bayescale.models
 from bayescale import datasets
-from bayescale.calling import call
-from bayescale.citations import PAPERS, bibtex, eprints
-from bayescale.draws import expected_response
-from bayescale.fitting import fit
-from bayescale.law import Law
-from bayescale.likelihood import LikelihoodFactory, normal, student_t, variance_function
-from bayescale.model import build_model
+from bayescale.fitting.fit import fit
+from bayescale.fitting.tree import prior_groups
+from bayescale.inference.model import build_model
+from bayescale.inference.structure import build_structure
+from bayescale.likelihoods import NORMAL, STUDENT_T, VARIANCE_FUNCTION
 from bayescale.models import LAWS
-from bayescale.structure import structure
-from bayescale.trees import prior_groups
-from tests.designs import coefficients, design, given, middle, modelled, response_of, simulated
+from bayescale.models.dynamics.lr_annealing import lr_annealing
+from bayescale.models.one_variable.broken_power_law import broken_power_law
+from bayescale.posterior.draws import Draws
+from bayescale.posterior.expectation import expected_response
+from bayescale.reporting.citations import PAPERS, bibtex, eprints
+from bayescale.spec.columns import POSITIVE
+from bayescale.spec.functions import call
+from bayescale.spec.law import Law
+from bayescale.spec.likelihood import Likelihood
+from tests.designs import (
+    coefficients,
+    design,
+    given,
+    middle,
+    modelled,
+    response_of,
+    simulated,
+    with_columns,
+)
 
 every_law = pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
-
-
-def with_columns(law: Law, likelihood: LikelihoodFactory, runs: pd.DataFrame) -> pd.DataFrame:
-    """Runs with what a likelihood needs: a hundred trials each, or one curve after another."""
-    made = likelihood(law.inputs)
-    runs = runs.assign(**{name: 100.0 for name in made.columns if name not in runs})
-    if made.series is None or made.series.by in runs:
-        return runs
-    curve = np.arange(len(runs)) // max(len(runs) // 4, 1)
-    along = pd.Series(curve).groupby(curve).cumcount() + 1.0
-    return runs.assign(**{made.series.by: curve.astype(str), made.series.order: along.to_numpy()})
 
 
 LOG_VOCABULARY = np.log(256_000)  # the loss of a guess, for a large vocabulary
@@ -46,8 +49,8 @@ LOG_VOCABULARY = np.log(256_000)  # the loss of a guess, for a large vocabulary
 
 def test_every_module_has_a_registered_law() -> None:
     folder = Path(bayescale.models.__file__).parent
-    paths = {path.stem for path in folder.glob("[!_]*.py") if not path.stem.endswith("_claims")}
-    modules = {f"bayescale.models.{stem}" for stem in paths}
+    paths = [path for path in folder.glob("*/[!_]*.py") if not path.stem.endswith("_claims")]
+    modules = {f"bayescale.models.{path.parent.name}.{path.stem}" for path in paths}
     assert {inspect.getmodule(law.coefficients).__name__ for law in LAWS.values()} == modules
 
 
@@ -77,7 +80,7 @@ def test_every_paper_it_refers_to_can_be_cited(law: Law) -> None:
 
 
 @every_law
-def test_the_same_number_from_every_array(law: Law) -> None:
+def test_every_kind_of_array_gives_one_number(law: Law) -> None:
     runs = design(law, 3)
     point = {name: runs[name].to_numpy() for name in law.inputs}
     values = coefficients(law, runs, middle(law))
@@ -94,14 +97,14 @@ def test_the_middle_of_the_runs_has_the_level(law: Law) -> None:
     if "level" not in law.priors:
         pytest.skip("the law has no level")
     runs = design(law, 5)
-    pivot = [law.scale_of(name).middle(runs[name].to_numpy()) for name in law.inputs]
-    there = [
+    pivot = [law.kind_of(name).centre(runs[name].to_numpy()) for name in law.inputs]
+    responses = [
         law.formula(*pivot, **coefficients(law, runs, middle(law) | {"level": level}))
         for level in (0.5, 1.0, 2.0)
     ]
-    assert_allclose(np.divide(there, there[1]), (0.5, 1.0, 2.0), rtol=1e-12)
-    # Near the middle of the responses, or there exactly.
-    assert abs(np.log(there[1] / response_of(law))) < np.log(2)
+    assert_allclose(np.divide(responses, responses[1]), (0.5, 1.0, 2.0), rtol=1e-12)
+    # Near the middle of the responses, or exactly at it.
+    assert abs(np.log(responses[1] / response_of(law))) < np.log(2)
 
 
 @every_law
@@ -115,31 +118,29 @@ def test_a_claim_agrees_with_itself(law: Law) -> None:
                 assert_allclose(derived[name], claim.values[name], rtol=1e-9, err_msg=claim.label)
 
 
-# Of the likelihoods that any law can have the first has the others' parameters and more; that the
-# others hold up where it does, one law shows.
-TAKEN = [
-    *((law, each) for law in LAWS.values() for each in law.likelihoods or (variance_function,)),
-    *((LAWS["coupled"], each) for each in (student_t, normal)),
+# Of the likelihoods that any law can have, the first has the parameters of the others and more. One
+# law shows that the others are finite where it is.
+PAIRS = [
+    *((law, own) for law in LAWS.values() for own in law.likelihoods or (VARIANCE_FUNCTION,)),
+    *((LAWS["coupled"], other) for other in (STUDENT_T, NORMAL)),
 ]
 
 
 @pytest.mark.filterwarnings("ignore:Loop fusion failed:UserWarning")
 @pytest.mark.parametrize(
-    ("law", "likelihood"), TAKEN, ids=[f"{law.name}-{of(law.inputs).name}" for law, of in TAKEN]
+    ("law", "likelihood"), PAIRS, ids=[f"{law.name}-{own.name}" for law, own in PAIRS]
 )
-def test_the_density_is_finite_wherever_the_prior_goes(
-    law: Law, likelihood: LikelihoodFactory
-) -> None:
+def test_the_density_is_finite_wherever_the_prior_goes(law: Law, likelihood: Likelihood) -> None:
     runs = simulated(law, noise=0.01, seed=1, each=4)  # reaches to the corners of the domain
-    runs = with_columns(law, likelihood, runs)
-    model = build_model(structure(law, likelihood(law.inputs), runs), runs)
+    runs = with_columns(likelihood, runs)
+    model = build_model(build_structure(law, runs, likelihood, clusters=None), runs)
     scaled = [
         rv if transform is None else transform.forward(rv, *rv.owner.inputs)
         for rv, transform in model.rvs_to_transforms.items()
         if rv in model.free_RVs
     ]
     # In Python, PyTensor adds no more than 32 terms at once, and groups have more.
-    mode = "NUMBA" if law.by else "FAST_COMPILE"
+    mode = "NUMBA" if law.groups.by else "FAST_COMPILE"
     density = model.logp_dlogp_function(mode=mode, ravel_inputs=True)
     density.set_extra_values({})
     columns = pm.draw(scaled, draws=200, random_seed=11, mode="FAST_COMPILE")
@@ -151,8 +152,9 @@ def test_the_density_is_finite_wherever_the_prior_goes(
 
 
 @every_law
-def test_the_response_falls_with_each_input_towards_its_floor(law: Law) -> None:
-    if law.scales or law.by or law.size is not None or law.response in ("params", "tokens"):
+def test_the_response_falls_with_every_input_towards_its_floor(law: Law) -> None:
+    sized = all(kind is POSITIVE for kind in law.kinds.values()) and law.drift.size is None
+    if not sized or law.groups.by or law.response in ("params", "tokens"):
         pytest.skip("the response is not one that falls with size")
     runs = design(law, 6)
     values = coefficients(law, runs, middle(law))
@@ -174,27 +176,26 @@ def test_the_response_falls_with_each_input_towards_its_floor(law: Law) -> None:
 @every_law
 def test_prior_predictive_responses_could_be_losses(law: Law) -> None:
     runs = simulated(law, noise=0.01, seed=2, each=4)
-    scale = law.scale_of(law.response)
-    likelihood = law.likelihoods[0] if law.likelihoods else student_t
-    runs = with_columns(law, likelihood, runs)
-    made = structure(law, likelihood(law.inputs), runs)
-    prior = prior_groups(made, runs, 500, 3)["prior"]
-    responses = expected_response(made, prior, runs, "run")
-    assert not scale.outside(responses.to_numpy()).any()
+    likelihood = law.likelihoods[0] if law.likelihoods else STUDENT_T
+    runs = with_columns(likelihood, runs)
+    structure = build_structure(law, runs, likelihood, clusters=None)
+    prior = prior_groups(structure, runs, 500, 3)["prior"]
+    responses = expected_response(Draws(structure, prior, runs), runs, "run")
+    assert not law.kind_of(law.response).invalid(responses.to_numpy()).any()
     if law.response == "loss":
         assert float((responses < LOG_VOCABULARY).mean()) > 0.8
 
 
 @every_law
 def test_the_optimum_in_closed_form_is_a_minimum(law: Law) -> None:
-    if law.optimal_params is None:
+    if law.optimum.params is None:
         pytest.skip("the law has no closed form")
     values = coefficients(law, design(law), middle(law))
     if not {"params", "tokens"} <= set(law.inputs):
         pytest.skip("the optimum is what the law is of")
     values |= given(law)
     for budget in (1e18, 1e21, 1e25):
-        best = call(law.optimal_params, values, product=budget)
+        best = call(law.optimum.params, values, product=budget)
         params = best * np.array([0.999, 1.0, 1.001])
         losses = law.formula(params, budget / params, **values)
         assert losses.argmin() == 1
@@ -203,15 +204,14 @@ def test_the_optimum_in_closed_form_is_a_minimum(law: Law) -> None:
 @pytest.mark.slow
 @every_law
 @pytest.mark.parametrize("seed", [5])
-def test_known_values_are_found_again(law: Law, seed: int) -> None:
+def test_known_values_are_recovered(law: Law, seed: int) -> None:
     """Every coefficient within 4 posterior sd: missed by chance once in 16,000 if calibrated."""
     if law.parts:
-        pytest.skip("parts that are alike in the middle of the prior leave nothing to tell them by")
-    likelihood = law.likelihoods[0] if law.likelihoods else normal
+        pytest.skip("parts that are equal in the middle of the prior cannot be identified")
+    likelihood = law.likelihoods[0] if law.likelihoods else NORMAL
     if law.likelihoods:
-        # Of ten runs of a hundred trials one may decide, and the verdict then says so.
-        each = 30 if len(law.inputs) == 1 else 10
-        runs = with_columns(law, likelihood, design(law, each))
+        # Of ten runs of a hundred trials one may decide, and the verdict then reports that.
+        runs = with_columns(likelihood, design(law, 30 if len(law.inputs) == 1 else 10))
         runs, truth = modelled(law, likelihood, runs, seed)
     else:
         runs = simulated(law, noise=0.01, seed=seed, each=10 if len(law.inputs) < 3 else 5)
@@ -236,17 +236,17 @@ POOLED = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("law", "pool"), POOLED, ids=lambda each: getattr(each, "name", each))
-def test_groups_are_found_again(law: Law, pool: str) -> None:
+@pytest.mark.parametrize(("law", "pool"), POOLED, ids=lambda value: getattr(value, "name", value))
+def test_groups_are_recovered(law: Law, pool: str) -> None:
     """Two groups, one law: each group's exponents within 4 posterior sd of the truth.
 
-    Groups are the engine's, and few laws stand for all. Laws that group their runs, bring a
-    likelihood or have parts are tried in tests of their own.
+    Groups do not depend on the law, so that few laws represent all. Laws that group their runs,
+    have a likelihood or have parts are in tests of their own.
     """
     runs = simulated(law, noise=0.01, seed=6, each=7 if len(law.inputs) < 3 else 4)
     runs["corpus"] = np.where(np.arange(len(runs)) % 2, "web", "code")
     fitted = fit(
-        law, runs, likelihood=normal, by="corpus", pool=pool, random_seed=6, draws=500, chains=2
+        law, runs, likelihood=NORMAL, groups="corpus", pool=pool, random_seed=6, draws=500, chains=2
     )
     truth = coefficients(law, runs, middle(law))
     name = law.coefficient_names[-1]
@@ -262,6 +262,26 @@ def test_law_names_are_their_keys() -> None:
     assert len({law.title for law in LAWS.values()}) == len(LAWS)
 
 
-@pytest.mark.parametrize(("first", "second"), list(product(LAWS, LAWS))[: len(LAWS)])
-def test_no_two_laws_share_a_formula(first: str, second: str) -> None:
-    assert first == second or LAWS[first].formula is not LAWS[second].formula
+def test_laws_without_a_stage_have_formulas_of_their_own() -> None:
+    formulas = [law.formula for law in LAWS.values() if law.stage is None]
+    assert len(set(formulas)) == len(formulas) > 20
+
+
+@every_law
+def test_a_pickled_copy_is_the_law(law: Law) -> None:
+    """It is equal, and gives the same number."""
+    copy = cloudpickle.loads(cloudpickle.dumps(law))
+    assert copy == law
+    assert hash(copy) == hash(law)
+    assert copy is not law
+    assert replace(law, title="another") != law
+    runs = design(law, 3)
+    columns, values = [runs[name].to_numpy() for name in law.inputs], middle(law)
+    expected = law.formula(*columns, **coefficients(law, runs, values))
+    assert_allclose(copy.formula(*columns, **coefficients(copy, runs, values)), expected)
+
+
+def test_laws_with_settings_are_one_law_for_one_setting() -> None:
+    assert lr_annealing(0.999) is lr_annealing(decay=0.999) is LAWS["lr_annealing"]
+    assert broken_power_law(breaks=2) is LAWS["bnsl_2"]
+    assert lr_annealing(0.99) != LAWS["lr_annealing"]

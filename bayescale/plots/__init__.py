@@ -1,8 +1,8 @@
 """Pictures of results already computed, one module a question.
 
-Each takes a fit, or what a fit answered, draws on the axes given or on the current ones, and
-returns them. Uncertainty is always drawn, runs lie on top, and what lies beyond the runs is
-marked. Traces, forests, ranks and LOO-PIT are ArviZ's: give it ``fit.tree``.
+Each function takes a fit or a result, draws on the axes given or on the current ones, and returns
+them. Uncertainty is always drawn, runs lie on top, and extrapolation is marked. For traces,
+forests, ranks and LOO-PIT use ArviZ with ``fit.tree``.
 """
 
 import lazy_loader
@@ -13,14 +13,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "calibration": ["plot_calibration"],
         "claims": ["plot_claims"],
         "coverage": ["plot_by_distance", "plot_coverage"],
-        "frontier": ["plot_optimum"],
         "honesty": ["plot_honesty"],
         "influence": ["plot_influence"],
+        "isoflop": ["plot_slices"],
         "multiverse": ["plot_multiverse"],
-        "posterior": ["plot_pair"],
+        "optimum": ["plot_optimum"],
+        "pair": ["plot_pair"],
+        "power_scaling": ["plot_psense_dist", "plot_psense_quantities"],
         "residuals": ["plot_residuals"],
         "runs": ["plot_runs"],
-        "slices": ["plot_slices"],
-        "sensitivity": ["plot_psense_dist", "plot_psense_quantities"],
     },
 )

@@ -1,30 +1,27 @@
-"""Whether truths lie anywhere among the draws of their posteriors, as they should."""
+"""Whether truths are spread evenly among the draws of their posteriors."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
 from bayescale.errors import LawError
-from bayescale.plots.labels import symbol
-from bayescale.plots.palette import CATEGORIES, GREY
-
-if TYPE_CHECKING:
-    from bayescale.calibration import Calibration
+from bayescale.plots.colours import CATEGORIES, GREY
+from bayescale.plots.labels import draw_legend, symbol
+from bayescale.validation.calibrate import Calibration
 
 BAND = 0.95
 
 
 def plot_calibration(
-    found: "Calibration", var_names: Sequence[str] | None = None, *, ax: Axes | None = None
+    calibration: Calibration, var_names: Sequence[str] | None = None, *, ax: Axes | None = None
 ) -> Axes:
-    """ECDF of the places of truths, less that of a uniform distribution.
+    """ECDF of the ranks of truths among draws, minus that of a uniform distribution.
 
     Parameters
     ----------
-    found : Calibration
-        From `calibrate`.
+    calibration : Calibration
+        From `bayescale.calibrate`.
     var_names : sequence of str, optional
         Quantities; all by default.
     ax : Axes, optional
@@ -33,14 +30,15 @@ def plot_calibration(
     Returns
     -------
     Axes
-        A curve a quantity. Those that leave the simultaneous band are coloured and named. An arch
-        up says that the posterior lies too high, an arch down too low; first up and then down that
-        it is too narrow, first down and then up too wide.
+        A curve for each quantity. Those that leave the simultaneous 95% band are coloured and
+        named. An arch up means that the posterior lies too high, an arch down that it lies too
+        low. A curve that goes up first and down later means that the posterior is too narrow; down
+        first and up later, that it is too wide.
 
     Raises
     ------
     LawError
-        If a quantity is not there.
+        If the calibration has no such quantity.
 
     Examples
     --------
@@ -48,36 +46,32 @@ def plot_calibration(
     """
     from arviz_stats.ecdf_utils import ecdf_pit
 
+    places = calibration.places
+    known = [str(name) for name in places]
+    names = known if var_names is None else list(var_names)
+    unknown = sorted(set(names) - set(known))
+    if unknown or not names:
+        raise LawError(
+            f"the calibration has no {unknown}; expected names among {known}. Choose from these."
+        )
     ax = plt.gca() if ax is None else ax
-    places = found.places
-    outside = 0
-    for name in _chosen(list(map(str, places)), var_names):
+    coloured = 0
+    for name in names:
         points, ecdf, low, high = ecdf_pit(places[name].to_numpy().ravel(), BAND, 1000)
-        left = bool(((ecdf > high) | (ecdf < low)).any())
-        color = CATEGORIES[outside % len(CATEGORIES)] if left else GREY
+        outside = bool(((ecdf > high) | (ecdf < low)).any())
         ax.step(
             points,
             ecdf - points,
             where="post",
-            color=color,
-            linewidth=1.6 if left else 0.8,
-            alpha=1.0 if left else 0.6,
-            label=symbol(name) if left else None,
+            color=CATEGORIES[coloured % len(CATEGORIES)] if outside else GREY,
+            linewidth=1.6 if outside else 0.8,
+            alpha=1.0 if outside else 0.6,
+            label=symbol(name) if outside else None,
         )
-        outside += left
+        coloured += outside
     band = f"{BAND:.0%} band, {places.sizes['draw']} simulations"
     ax.fill_between(points, low - points, high - points, color=GREY, alpha=0.15, lw=0, label=band)
     ax.axhline(0.0, color=GREY, linewidth=0.8)
-    ax.set(xlim=(0, 1), xlabel="share of draws below the truth", ylabel="ECDF less uniform")
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False, fontsize=8)
+    ax.set(xlim=(0, 1), xlabel="proportion of draws below the truth", ylabel="ECDF minus uniform")
+    draw_legend(ax)
     return ax
-
-
-def _chosen(known: list[str], names: Sequence[str] | None) -> list[str]:
-    chosen = known if names is None else list(names)
-    unknown = sorted(set(chosen) - set(known))
-    if unknown or not chosen:
-        raise LawError(
-            f"the calibration has no {unknown}; expected names among {known}. Choose from these."
-        )
-    return chosen

@@ -1,49 +1,48 @@
-"""Whether intervals hold as many of the larger runs as they say."""
+"""Whether intervals hold as many of the larger runs as they should."""
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
 from bayescale.errors import DataError
-from bayescale.plots.palette import CATEGORIES, GREY, MARKERS
+from bayescale.plots.colours import CATEGORIES, GREY, MARKERS
+from bayescale.validation.backtest import Backtest
 
-if TYPE_CHECKING:
-    from bayescale.backtesting import Backtest
-
-SAID = {
-    "bias": "median less observed, in log loss",
+SCORE_LABELS = {
+    "bias": "median minus observed, in log loss",
     "rmse": "error of the median, in log loss",
     "width_90": "width of the 90% interval, in log loss",
     "crps": "CRPS, in log loss",
     "log_score": "log score",
 }
-AIMS = {"bias": 0.0}
 
-NAMES = {
-    "posterior": "posterior",
-    "one_scale": "posterior, one scale",
-    "point_fit": "point fit, bootstrap",
+
+STYLES = {
+    "posterior": ("posterior", CATEGORIES[0], MARKERS[0]),
+    "one_scale": ("posterior, one scale", CATEGORIES[1], MARKERS[1]),
+    "point_fit": ("point fit, bootstrap", CATEGORIES[2], MARKERS[2]),
 }
+"""Label, colour and marker of each method."""
 
 
-def plot_coverage(tested: "Backtest", *, ax: Axes | None = None) -> Axes:
-    """Share of the larger runs inside central intervals, against the share they should hold.
+def plot_coverage(backtest: Backtest, *, ax: Axes | None = None) -> Axes:
+    """Percentage of the larger runs inside central intervals, against what these should hold.
 
     Parameters
     ----------
-    tested : Backtest
-        From `backtest`.
+    backtest : Backtest
+        From `bayescale.backtest`.
     ax : Axes, optional
         The current ones by default.
 
     Returns
     -------
     Axes
-        A curve for each method, every cut counting equally. Below the diagonal, intervals are too
-        narrow; the band is where independent runs would leave 95% of honest curves.
+        A curve for each method, in which every cut counts equally. Intervals are too narrow where
+        the curve is under the diagonal. If runs were independent, the curve of a method with
+        correct intervals would lie in the grey band with 95% probability.
 
     Examples
     --------
@@ -51,7 +50,7 @@ def plot_coverage(tested: "Backtest", *, ax: Axes | None = None) -> Axes:
     """
     ax = plt.gca() if ax is None else ax
     nominal = np.linspace(0, 1, 101)
-    pit = tested.predictions["pit"]
+    pit = backtest.predictions["pit"]
     runs = int(np.mean([part.size for _, part in pit.groupby(["method", "cut"])]))
     spread = 1.96 * np.sqrt(nominal * (1 - nominal) / runs)
     ax.fill_between(
@@ -64,12 +63,14 @@ def plot_coverage(tested: "Backtest", *, ax: Axes | None = None) -> Axes:
         label=f"chance, {runs} runs",
     )
     ax.plot([0, 100], [0, 100], color=GREY, linewidth=1.0)
-    methods = dict.fromkeys(pit["method"].to_numpy().tolist())
-    for method, color, marker in zip(methods, CATEGORIES, MARKERS, strict=False):
-        scored = pit[(pit["method"] == method).to_numpy()]
+    for method, (label, color, marker) in STYLES.items():
+        own = pit[(pit["method"] == method).to_numpy()]
+        if not own.size:
+            continue
+        # A run is inside a central interval of mass m where |2 PIT - 1| <= m.
         inside = [
-            (np.abs(2 * part.to_numpy()[:, None] - 1) <= nominal).mean(axis=0)
-            for _, part in scored.groupby("cut")
+            (np.abs(2 * cut.to_numpy()[:, None] - 1) <= nominal).mean(axis=0)
+            for _, cut in own.groupby("cut")
         ]
         ax.plot(
             100 * nominal,
@@ -77,35 +78,35 @@ def plot_coverage(tested: "Backtest", *, ax: Axes | None = None) -> Axes:
             color=color,
             marker=marker,
             markevery=(10, 20),
-            label=NAMES.get(method, method),
+            label=label,
         )
     ax.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")
     ax.set(xlabel="interval for a new run (%)", ylabel="larger runs inside (%)")
-    ax.legend(loc="upper left", fontsize="small")  # the corner that curves keep out of
+    ax.legend(loc="upper left", fontsize="small")  # the corner that curves rarely reach
     return ax
 
 
 def plot_by_distance(
-    tested: "Backtest", *, score: str = "inside_90", bins: int = 4, ax: Axes | None = None
+    backtest: Backtest, *, score: str = "inside_90", bins: int = 4, ax: Axes | None = None
 ) -> Axes:
-    """A score against how far the predicted runs lie beyond the fitted ones.
+    """A score against the distance of the predicted runs from the fitted ones.
 
     Parameters
     ----------
-    tested : Backtest
-        From `backtest`.
+    backtest : Backtest
+        From `bayescale.backtest`.
     score : str
-        A column of ``tested.scores()``.
+        A column of ``backtest.scores()``.
     bins : int
-        Into how many parts of about as many runs the decades are cut.
+        Number of bins of the distance, which hold about equally many runs.
     ax : Axes, optional
         The current ones by default.
 
     Returns
     -------
     Axes
-        A line for each method, at the mean distance of each part. Where a score has a value to aim
-        at, a grey line is there.
+        A line for each method, at the mean distance in each bin, in decades. A grey line marks the
+        best value of a score that has one.
 
     Raises
     ------
@@ -117,27 +118,28 @@ def plot_by_distance(
     >>> plot_by_distance(bs.backtest(law, runs), score="width_90")  # doctest: +SKIP
     """
     ax = plt.gca() if ax is None else ax
-    decades = tested.predictions["decades"].to_numpy()
+    decades = backtest.predictions["decades"].to_numpy()
     edges = np.unique(np.quantile(decades, np.linspace(0, 1, bins + 1)))
-    table = tested.scores(decades=edges.tolist())
+    table = backtest.scores(decades=edges.tolist())
     if score not in table:
         raise DataError(
             f"a back-test has no score {score!r}; expected one of {', '.join(map(str, table))}. "
             "Choose one."
         )
     middle = [decades[(decades >= low) & (decades <= high)].mean() for low, high in pairwise(edges)]
-    shown = table[score].unstack("decades")
-    factor = 100.0 if score.startswith("inside_") else 1.0
-    aim = float(score.partition("_")[2]) if score.startswith("inside_") else AIMS.get(score)
-    if aim is not None:
-        ax.axhline(aim, color=GREY, linewidth=1.0)
-    for method, color, marker in zip(NAMES, CATEGORIES, MARKERS, strict=False):
-        if method in shown.index:
-            values = factor * shown.loc[method].to_numpy()
-            ax.plot(middle, values, color=color, marker=marker, label=NAMES[method])
-    said = f"larger runs inside the {aim:g}% interval (%)" if factor > 1 else SAID[score]
-    ax.set(xlabel=f"decades of {tested.by} beyond the fitted runs", ylabel=said)
-    if factor > 1:
-        ax.set_ylim(0, 104)
+    values = table[score].unstack("decades")
+    if score.startswith("inside_"):
+        mass = float(score.removeprefix("inside_"))
+        values *= 100
+        ax.axhline(mass, color=GREY, linewidth=1.0)
+        ax.set(ylim=(0, 104), ylabel=f"larger runs inside the {mass:g}% interval (%)")
+    else:
+        if score == "bias":
+            ax.axhline(0.0, color=GREY, linewidth=1.0)
+        ax.set_ylabel(SCORE_LABELS[score])
+    for method, (label, color, marker) in STYLES.items():
+        if method in values.index:
+            ax.plot(middle, values.loc[method], color=color, marker=marker, label=label)
+    ax.set_xlabel(f"decades of {backtest.order_by} beyond the fitted runs")
     ax.legend(loc="best", fontsize="small")
     return ax

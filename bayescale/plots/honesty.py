@@ -5,14 +5,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bayescale.diagnosis import HONEST
 from bayescale.errors import DataError
-from bayescale.plots.labels import plain, put_legend
-from bayescale.plots.palette import BLUE, GREY, VERMILION
+from bayescale.plots.colours import BLUE, GREY, VERMILION
+from bayescale.plots.labels import draw_legend, plain_text
+from bayescale.posterior.jackknife import HONEST
 
 
 def plot_honesty(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Honesty ratio of each quantity: near 1 or below, its interval holds up.
+    """Honesty ratio of each quantity: above 1.3 its interval is too narrow.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def plot_honesty(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        A row for each quantity, in the order of the table; flagged ones stand out.
+        A row for each quantity, in the order of the table; those above 1.3 stand out.
 
     Raises
     ------
@@ -51,7 +51,8 @@ def plot_honesty(summary: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ):
         ax.hlines(rows[chosen], 1.0, ratios[chosen], color=color, linewidth=1.5, zorder=2)
         ax.scatter(ratios[chosen], rows[chosen], color=color, marker=marker, label=label, zorder=3)
-    ax.set(xlim=(0.0, right), yticks=rows, yticklabels=[plain(str(name)) for name in summary.index])
+    names = [plain_text(str(name)) for name in summary.index]
+    ax.set(xlim=(0.0, right), yticks=rows, yticklabels=names)
     ax.set(xlabel="honesty ratio: jackknife sd / posterior sd", ylim=(len(rows) - 0.5, -0.5))
-    put_legend(ax)
+    draw_legend(ax)
     return ax

@@ -1,4 +1,4 @@
-"""How far an answer hangs on single runs or clusters."""
+"""How far an answer depends on single runs or clusters."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -6,12 +6,12 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from bayescale.diagnosis import MOVED
-from bayescale.draws import SAMPLE_DIMS
 from bayescale.errors import LawError
-from bayescale.influence import RUN
-from bayescale.plots.labels import put_legend, symbol
-from bayescale.plots.palette import BLUE, GREY, VERMILION
+from bayescale.plots.colours import BLUE, GREY, VERMILION
+from bayescale.plots.labels import draw_legend, symbol
+from bayescale.posterior.draws import SAMPLE_DIMS
+from bayescale.posterior.jackknife import RUN
+from bayescale.posterior.loo import MOVED
 
 
 def plot_influence(change: xr.DataArray, *, ax: Axes | None = None) -> Axes:
@@ -20,15 +20,15 @@ def plot_influence(change: xr.DataArray, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     change : (run,) or (cluster,) DataArray
-        One quantity out of `bayescale.influence.influence`.
+        One quantity of the result of `bayescale.influence`.
     ax : Axes, optional
         The current ones by default.
 
     Returns
     -------
     Axes
-        A stem for each case. Those that change the answer by more than its posterior sd stand out
-        and are named: runs by their rows, counted from 1.
+        A stem for each case. Those that change the answer by more than its posterior sd stand out;
+        runs among them are labelled with their rows, counted from 1.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def plot_influence(change: xr.DataArray, *, ax: Axes | None = None) -> Axes:
 
     Examples
     --------
-    >>> plot_influence(influence(fitted, by="cluster")["alpha"])  # doctest: +SKIP
+    >>> plot_influence(bs.influence(fitted, of_each="cluster")["alpha"])  # doctest: +SKIP
     """
     if len(change.dims) != 1 or change.dims[0] in SAMPLE_DIMS:
         raise LawError(
@@ -45,9 +45,7 @@ def plot_influence(change: xr.DataArray, *, ax: Axes | None = None) -> Axes:
             "quantity of what influence() returns, and one budget or group of it."
         )
     ax = plt.gca() if ax is None else ax
-    by = str(change.dims[0])
-    values, places = change.to_numpy(), np.arange(1, change.size + 1)
-    names = list(map(str, places if by == RUN else change[by].to_numpy()))
+    unit, values, places = str(change.dims[0]), change.to_numpy(), np.arange(1, change.size + 1)
     large = np.abs(values) > MOVED
     ax.axhspan(-MOVED, MOVED, color=GREY, alpha=0.1, linewidth=0, zorder=0)
     ax.axhline(0.0, color=GREY, linewidth=1.0, zorder=1)
@@ -57,34 +55,26 @@ def plot_influence(change: xr.DataArray, *, ax: Axes | None = None) -> Axes:
     ):
         ax.vlines(places[chosen], 0.0, values[chosen], color=color, linewidth=1.2, zorder=2)
         ax.scatter(places[chosen], values[chosen], s=22, color=color, marker=marker, label=label)
-    _name_axes(ax, change, by, names)
-    if by == RUN:
-        _name_runs(ax, places[large], values[large])
-    put_legend(ax)
-    return ax
-
-
-def _name_axes(ax: Axes, change: xr.DataArray, by: str, names: list[str]) -> None:
-    reach = 1.25 * max(float(np.abs(change).max()), 1.2 * MOVED)
-    ax.set(xlim=(0.3, len(names) + 0.7), ylim=(-reach, reach))
+    limit = 1.25 * max(float(np.abs(values).max()), 1.2 * MOVED)
+    ax.set(xlim=(0.3, len(values) + 0.7), ylim=(-limit, limit))
     ax.set_ylabel(f"change of {symbol(str(change.name))} without it (posterior sd)")
-    if by == RUN:
+    if unit == RUN:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set_xlabel("row of the table")
-        return
-    steep = 90 if len(names) > 8 else 0
-    ax.set_xticks(range(1, len(names) + 1), labels=names, rotation=steep)
-    ax.set_xlabel(by)
-
-
-def _name_runs(ax: Axes, places: np.ndarray, values: np.ndarray) -> None:
-    for place, value in zip(places, values, strict=True):
-        ax.annotate(
-            str(place),
-            (place, value),
-            xytext=(0, 6 if value > 0 else -6),
-            textcoords="offset points",
-            ha="center",
-            va="bottom" if value > 0 else "top",
-            fontsize="small",
-        )
+        for place, value in zip(places[large], values[large], strict=True):
+            side = 1 if value > 0 else -1
+            ax.annotate(
+                str(place),
+                (place, value),
+                xytext=(0, 6 * side),
+                textcoords="offset points",
+                ha="center",
+                va="bottom" if side > 0 else "top",
+                fontsize="small",
+            )
+    else:
+        names = [str(name) for name in change[unit].to_numpy()]
+        ax.set_xticks(places, labels=names, rotation=90 if len(names) > 8 else 0)
+        ax.set_xlabel(unit)
+    draw_legend(ax)
+    return ax

@@ -1,6 +1,4 @@
-"""Where runs lie off the law, and whether by as much as the model says they scatter."""
-
-from typing import TYPE_CHECKING, Any
+"""Residuals of the runs, and whether they are as large as the model expects."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,31 +6,26 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import AsinhLocator, NullLocator
 
-from bayescale.draws import SAMPLE_DIMS
 from bayescale.errors import DataError
-from bayescale.plots.labels import plain, put_legend, quantity_label
-from bayescale.plots.palette import BLACK, GREY, SKY, VERMILION
-
-if TYPE_CHECKING:
-    from bayescale.fitting import Fit
+from bayescale.fitting.record import Fit
+from bayescale.plots.colours import BLACK, GREY, SKY, VERMILION
+from bayescale.plots.labels import draw_legend, plain_text, quantity_label
+from bayescale.posterior.draws import SAMPLE_DIMS
+from bayescale.spec.columns import POSITIVE, PROPORTION
 
 MASS = 0.9
-"""Share of runs that each run's band is meant to hold."""
-WIDE = 10.0
-"""When the widest band is so many times the middle one, the axis is stretched about zero."""
-
-TICKS = 5
-"""At most so many along such an axis."""
-CROWDED = 12
-"""More words than these stand upright under the axis."""
-UNITS = {"positive": " (%)", "share": " (% points)"}
-"""Of residuals that are shown times a hundred, by the kind of response."""
+"""Probability that each bar is meant to hold."""
 
 
-def plot_residuals(fit: "Fit", *, against: str | None = None, ax: Axes | None = None) -> Axes:
-    """How far each run lies off the law, in percent, with the scatter the model gives it.
+UNITS = {POSITIVE.name: " (%)", PROPORTION.name: " (% points)"}
+"""Of residuals that are multiplied by a hundred, by the kind of response."""
 
-    A share lies off by percentage points, and what else is not positive by its own unit.
+
+def plot_residuals(fit: Fit, *, against: str | None = None, ax: Axes | None = None) -> Axes:
+    """Residual of each run in percent, with the scatter that the model expects.
+
+    Residuals of a proportion are in percentage points, those of other responses that may be zero
+    or negative in their own unit.
 
     Parameters
     ----------
@@ -47,9 +40,9 @@ def plot_residuals(fit: "Fit", *, against: str | None = None, ax: Axes | None = 
     Returns
     -------
     Axes
-        A dot for each run: 100 times the log of its response less the posterior mean of the law's
-        log, or the plain difference. A bar for each: where 90% of new runs there would lie. Runs
-        outside theirs stand out.
+        A dot for each run: 100 times the log of its response minus the posterior mean of the law's
+        log, or the plain difference. A bar for each: where 90% of new runs there would be. Runs
+        outside their bars stand out.
 
     Raises
     ------
@@ -60,71 +53,75 @@ def plot_residuals(fit: "Fit", *, against: str | None = None, ax: Axes | None = 
     --------
     >>> plot_residuals(fitted, against="tokens_per_param")  # doctest: +SKIP
     """
-    ax = plt.gca() if ax is None else ax
-    name = against or ("flops" if "flops" in fit.runs else fit.law.inputs[0])
-    column = _column(fit.runs, name)
-    numeric = pd.api.types.is_numeric_dtype(column)
-    residual, low, high = _residuals(fit)
-    _draw(ax, column.to_numpy() if numeric else _side_by_side(ax, column), residual, low, high)
-    if np.max(high - low) > WIDE * np.median(high - low):
-        width = float(np.median(high - low))
-        ax.set_yscale("asinh", linear_width=width)
-        # As many as the scale would have for itself overlap about zero.
-        ax.yaxis.set_major_locator(AsinhLocator(width, numticks=TICKS))
-        ax.yaxis.set_minor_locator(NullLocator())
-        ax.yaxis.set_major_formatter("{x:g}")
-    if numeric and column.min() > 0 and fit.law.scale_of(name).logged:
-        ax.set_xscale("log")
-    ax.set_xlabel(quantity_label(name))
-    unit = UNITS.get(fit.law.scale_of(fit.law.response).name, "")
-    ax.set_ylabel(f"{fit.law.response} above (+) or below (−) the law{unit}")  # noqa: RUF001
-    put_legend(ax, fit)
-    return ax
-
-
-def _column(runs: pd.DataFrame, name: str) -> "pd.Series[Any]":
+    runs, law = fit.runs, fit.law
+    name = against or ("flops" if "flops" in runs else law.inputs[0])
     if name == "tokens_per_param" and {"params", "tokens"} <= set(runs):
-        return runs["tokens"] / runs["params"]
-    if name not in runs:
+        column = runs["tokens"] / runs["params"]
+    elif name in runs:
+        column = runs[name]
+    else:
         raise DataError(
             f"the runs have no column {name!r}; expected one of {', '.join(map(str, runs))}. "
             "Choose one of these."
         )
-    return runs[name]
+    ax = plt.gca() if ax is None else ax
+    if pd.api.types.is_numeric_dtype(column):
+        x = column.to_numpy()
+        if column.min() > 0 and law.kind_of(name).logged:
+            ax.set_xscale("log")
+    else:
+        x = _side_by_side(ax, column)
+    residuals, low, high = _residuals_and_bars(fit)
+    outside = (residuals < low) | (residuals > high)
+    ax.vlines(x, low, high, color=SKY, alpha=0.4, linewidth=2.5, label=f"{MASS:.0%} of new runs")
+    ax.axhline(0.0, color=GREY, linewidth=0.8)
+    expected = f"outside: {outside.sum()} of {len(x)}, {(1 - MASS) * len(x):.3g} expected"
+    for chosen, size, color, marker, label in (
+        (~outside, 12, BLACK, "o", "runs"),
+        (outside, 14, VERMILION, "D", expected),
+    ):
+        dots = x[chosen], residuals[chosen]
+        ax.scatter(*dots, s=size, color=color, marker=marker, zorder=4, label=label)
+    _stretch(ax, high - low)
+    unit = UNITS.get(law.kind_of(law.response).name, "")
+    ax.set_xlabel(quantity_label(name))
+    ax.set_ylabel(f"{law.response} above (+) or below (−) the law{unit}")  # noqa: RUF001
+    draw_legend(ax, fit)
+    return ax
 
 
-def _side_by_side(ax: Axes, column: "pd.Series[Any]") -> np.ndarray:
-    """Places of runs that a word tells apart: beside one another, over that word."""
+def _residuals_and_bars(fit: Fit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Residual of each run and the ends of its bar, in percent where there is a unit for it."""
+    kind = fit.law.kind_of(fit.law.response)
+    factor = 100.0 if kind.name in UNITS else 1.0
+    predicted = fit.predict(fit.runs).map(kind.scaled)
+    centre = predicted["mean"].mean(SAMPLE_DIMS)
+    tails = [(1 - MASS) / 2, (1 + MASS) / 2]
+    low, high = (predicted["new_run"] - centre).quantile(tails, SAMPLE_DIMS).to_numpy()
+    residuals = kind.scaled(fit.runs[fit.law.response].to_numpy()) - centre.to_numpy()
+    return factor * residuals, factor * low, factor * high
+
+
+def _side_by_side(ax: Axes, column: pd.Series) -> np.ndarray:
+    """Places of runs along an axis of words: those of one word beside each other, at its tick."""
     codes, words = pd.factorize(column, sort=True)
     runs = column.groupby(codes)
-    crowded = len(words) > CROWDED
+    crowded = len(words) > 12
     ax.set_xticks(
         range(len(words)),
-        [plain(str(word)) for word in words],
+        [plain_text(str(word)) for word in words],
         rotation=90 if crowded else 0,
         fontsize="x-small" if crowded else None,
     )
     return codes + 0.8 * ((runs.cumcount() + 0.5) / runs.transform("size") - 0.5).to_numpy()
 
 
-def _residuals(fit: "Fit") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Residual of each run and the ends of its band, in percent where there is a unit for it."""
-    on = fit.law.scale_of(fit.law.response)
-    factor = 100.0 if on.name in UNITS else 1.0
-    said = fit.predict(fit.runs).map(on.measured)
-    centre = said["mean"].mean(SAMPLE_DIMS)
-    band = (said["new_run"] - centre).quantile([(1 - MASS) / 2, (1 + MASS) / 2], SAMPLE_DIMS)
-    residual = on.measured(fit.runs[fit.law.response].to_numpy()) - centre.to_numpy()
-    low, high = band.to_numpy()
-    return factor * residual, factor * low, factor * high
-
-
-def _draw(ax: Axes, x: np.ndarray, residual: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
-    outside = (residual < low) | (residual > high)
-    ax.vlines(x, low, high, color=SKY, alpha=0.4, linewidth=2.5, label=f"{MASS:.0%} of new runs")
-    ax.axhline(0.0, color=GREY, linewidth=0.8)
-    ax.scatter(x[~outside], residual[~outside], s=12, color=BLACK, zorder=4, label="runs")
-    counted = f"outside: {outside.sum()} of {len(x)}, {(1 - MASS) * len(x):.3g} expected"
-    ax.scatter(
-        x[outside], residual[outside], s=14, color=VERMILION, marker="D", zorder=4, label=counted
-    )
+def _stretch(ax: Axes, widths: np.ndarray) -> None:
+    """Stretch the axis about zero if the widest bar is ten times the middle one."""
+    middle = float(np.median(widths))
+    if widths.max() > 10 * middle:
+        ax.set_yscale("asinh", linear_width=middle)
+        # The scale's own ticks are so many that they overlap near zero.
+        ax.yaxis.set_major_locator(AsinhLocator(middle, numticks=5))
+        ax.yaxis.set_minor_locator(NullLocator())
+        ax.yaxis.set_major_formatter("{x:g}")

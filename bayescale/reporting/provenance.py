@@ -1,14 +1,15 @@
-"""Where a report comes from: runs, table, versions, seed, command; and whom to cite."""
+"""Where a report comes from: runs, table, versions, seed, command; and what to cite."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bayescale.citations import CHECKLIST, JACKKNIFE, bibtex
 from bayescale.datasets import Card
-from bayescale.fitting import Fit
-from bayescale.reporting.record import Block, Code, Section, Table, Text
-from bayescale.runs import digest
+from bayescale.datasets.reading import cards
+from bayescale.documents.document import Block, Code, Section, Table, Text
+from bayescale.fitting.record import Fit
+from bayescale.reporting.citations import bibtex
+from bayescale.runs.read import digest
 
 UNKNOWN = "not known"
 
@@ -20,9 +21,9 @@ class Origin:
     Parameters
     ----------
     table : str
-        Name of the dataset or the file, or nothing.
+        Name of the dataset or the file, or empty.
     command : str
-        The command line that made the report, or nothing.
+        The command line that makes the report, or empty.
     """
 
     table: str = ""
@@ -31,47 +32,53 @@ class Origin:
     @property
     def card(self) -> Card | None:
         """The dataset's card, if the table is one."""
-        from bayescale.datasets.reading import cards
-
         return cards().get(self.table)
 
+    def repeat_blocks(self) -> tuple[Block, ...]:
+        """How to make the report, if the command is known."""
+        if not self.command:
+            return ()
+        return (Text("The command that makes this report:"), Code(self.command))
 
-def provenance(fit: Fit, origin: Origin) -> Section:
+
+def provenance_section(fit: Fit, origin: Origin) -> Section:
     """Everything needed to get the same numbers again."""
-    found = dict(facts(fit, origin))
-    table = Table("Where the numbers come from", ("what", "value"), tuple(found.items()))
-    blocks: list[Block] = [table]
-    if origin.command:
-        blocks += [Text("The same again:"), Code(origin.command)]
-    return Section("provenance", "Provenance", tuple(blocks), numbers=found)
+    facts = provenance_facts(fit, origin)
+    table = Table("Where the numbers come from", ("what", "value"), tuple(facts.items()))
+    blocks = (table, *origin.repeat_blocks())
+    return Section("provenance", "Provenance", blocks, numbers=facts)
 
 
-def facts(fit: Fit, origin: Origin) -> Iterator[tuple[str, str]]:
-    """What tells one fit from another, by name."""
-    card, said, sizes = origin.card, fit.tree.attrs, fit.posterior.sizes
-    yield "table", origin.table or UNKNOWN
+def provenance_facts(fit: Fit, origin: Origin) -> dict[str, str]:
+    """What identifies a fit, by name."""
+    card, attrs, sizes = origin.card, fit.tree.attrs, fit.posterior.sizes
+    facts = {"table": origin.table or UNKNOWN}
     if card is not None:
-        yield "source of the table", card.citation
-        yield "licence of the table", card.licence
-    yield "SHA-256 of the runs", digest(fit.runs)
-    yield "law", f"{fit.law.name} ({fit.law.reference})"
-    yield "likelihood", fit.likelihood.name
-    yield "random seed", str(fit.random_seed)
-    thinned = "" if said["thin"] == 1 else f" (every {said['thin']}th draw kept)"
-    yield (
-        "draws",
-        f"{sizes['chain']} chains of {sizes['draw']}{thinned}, after {said['tune']} to tune",
-    )
-    yield "drawn on", str(fit.tree["sample_stats"].attrs.get("created_at", UNKNOWN))[:10]
-    versions = json.loads(said["versions"]).items()
-    yield "versions", ", ".join(f"{name} {number}" for name, number in versions)
+        facts |= {"source of the table": card.citation, "licence of the table": card.licence}
+    thinned = "" if attrs["thin"] == 1 else f" (every {attrs['thin']}th draw kept)"
+    versions = json.loads(attrs["versions"]).items()
+    return facts | {
+        "SHA-256 of the runs": digest(fit.runs),
+        "law": f"{fit.law.name} ({fit.law.reference})",
+        "likelihood": fit.likelihood.name,
+        "random seed": str(fit.random_seed),
+        "draws": (
+            f"{sizes['chain']} chains of {sizes['draw']}{thinned}, after {attrs['tune']} to tune"
+        ),
+        "drawn on": str(fit.tree["sample_stats"].attrs.get("created_at", UNKNOWN))[:10],
+        "versions": ", ".join(f"{name} {number}" for name, number in versions),
+    }
 
 
-def references(texts: list[str]) -> Section:
-    """BibTeX of the papers of laws and claims, and of the methods."""
-    said = [*texts, JACKKNIFE, CHECKLIST]
-    return Section(
-        "references",
-        "References",
-        (Text("Cite the law's papers, the table's source, and bayescale:"), Code(bibtex(said))),
-    )
+def references_section(references: Iterable[str]) -> Section:
+    """BibTeX of the papers of laws and claims, and of the methods.
+
+    Parameters
+    ----------
+    references : iterable of str
+        Texts that name papers by their number on arXiv.
+    """
+    # The infinitesimal jackknife, and the checklist.
+    methods = ("arXiv:2305.06466", "arXiv:2502.18969")
+    text = Text("Cite the law's papers, the table's source, and bayescale:")
+    return Section("references", "References", (text, Code(bibtex([*references, *methods]))))

@@ -1,6 +1,6 @@
 """Fit each law to the smaller runs of each public table, and note how it errs on the larger ones.
 
-    BAYESCALE_DATA=... uv run python studies/extrapolation/collect.py
+    BAYESCALE_DATA=... uv run python -m studies.extrapolation.collect
 
 One row a table, law and cut. It goes on where it was stopped.
 """
@@ -12,15 +12,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from isoflop import measured_optima
-from tables import CUTS, FEWEST, LAWS, STUDIES
 
 import bayescale as bs
-from bayescale.extrapolation import decades_beyond, misfit_slope, weighted_slope
-from bayescale.flops import SIX_ND
-from bayescale.influence import RUN, resampled
-from bayescale.misfit import misfit_at_points
-from bayescale.prediction import scatter
+from bayescale.posterior.cluster_terms import cluster_effects_at_points
+from bayescale.posterior.drift import drift_slope, extrapolation_decades, weighted_slope
+from bayescale.posterior.jackknife import RUN, resampling_unit
+from bayescale.posterior.pointwise import point_distribution
+from studies.extrapolation.isoflop import measured_optima
+from studies.extrapolation.tables import CUTS, FEWEST, LAWS, STUDIES
 
 LEVELS = (np.arange(200) + 0.5) / 200
 """Levels of the quantiles that stand for a predictive distribution."""
@@ -34,9 +33,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=-1)
     chosen = parser.parse_args()
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    rows = bs.sweep(
-        backtested, list(_tasks(chosen.laws)), path=chosen.out, jobs=chosen.jobs, progress=True
-    )
+    parallel = bs.Parallel(path=chosen.out, jobs=chosen.jobs, progress=True)
+    rows = bs.sweep(backtested, list(_tasks(chosen.laws)), parallel=parallel, random_seed=0)
     print(rows[["task", "error"]].dropna().to_string())
 
 
@@ -58,23 +56,27 @@ def backtested(study: str, law: str, cut: float, random_seed: int) -> dict[str, 
     dict
         ``slopes`` and ``splits``: slope and variance of the misfit of loss and of optimal params
         per decade, by the cut up to which larger runs are looked at (1 for all); ``errors``:
-        quantiles of what is predicted less what was observed, a list a run, without extrapolation;
+        quantiles of what is predicted less what was observed, a list a run, without drift;
         ``decades`` of each run.
     """
     runs = bs.read_runs(bs.datasets.load(study))
-    above = runs["flops"] > runs["flops"].quantile(cut)
-    known, larger = runs[~above].reset_index(drop=True), runs[above].reset_index(drop=True)
+    is_larger = runs["flops"] > runs["flops"].quantile(cut)
+    known = runs[~is_larger].reset_index(drop=True)
+    larger = runs[is_larger].reset_index(drop=True)
     fitted = bs.fit(bs.models.LAWS[law], known, random_seed=random_seed)
-    parts = (fitted.structure, fitted.posterior, known)
     rng = np.random.default_rng(random_seed)
-    there = scatter(*parts, larger, misfit_at_points(*parts, larger, rng))
-    draws = there.rvs(random_state=rng).reshape(-1, len(larger))
+    effects = cluster_effects_at_points(fitted.draws, larger, rng)
+    draws = (
+        point_distribution(fitted.draws, larger, effects)
+        .rvs(random_state=rng)
+        .reshape(-1, len(larger))
+    )
     observed = np.log(larger["loss"].to_numpy())
     slopes, splits = {}, {}
     for until in (*(c for c in CUTS if c > cut + 0.05), 1.0):
         part = larger[larger["flops"] <= runs["flops"].quantile(until)].reset_index(drop=True)
         if len(part) >= FEWEST["larger"] and _decades(fitted, part).max() > 0.05:
-            slopes[f"{until:g}"] = misfit_slope(*parts, part, random_seed)
+            slopes[f"{until:g}"] = drift_slope(fitted.draws, part, random_seed)
             splits[f"{until:g}"] = _split(fitted, part)
     return {
         "study": study,
@@ -85,26 +87,25 @@ def backtested(study: str, law: str, cut: float, random_seed: int) -> dict[str, 
         "decades": _decades(fitted, larger).round(4).tolist(),
         "errors": np.quantile(draws - observed, LEVELS, axis=0).T.round(5).tolist(),
         "honesty": {
-            by: fitted.summary(by=by)["honesty"].round(3).to_dict()
-            for by in dict.fromkeys((RUN, resampled(fitted)))
+            unit: fitted.summary(resample=unit)["honesty"].round(3).to_dict()
+            for unit in dict.fromkeys((RUN, resampling_unit(fitted.structure.clusters)))
         },
         "doubt": " ".join(fitted.verdict.reasons),
     }
 
 
 def _decades(fitted: bs.Fit, runs: pd.DataFrame) -> np.ndarray:
-    return decades_beyond(fitted.law, runs, fitted.runs, SIX_ND)
+    return extrapolation_decades(fitted.law, runs, fitted.runs)
 
 
 def _split(fitted: bs.Fit, larger: pd.DataFrame) -> tuple[float, float] | None:
     """Drift of the log of the optimal params against what IsoFLOP curves show, and its variance."""
     optima = measured_optima(larger)
-    beyond = optima["flops"] > fitted.runs["flops"].max()
-    if not beyond.any():
+    optima = optima[optima["flops"] > fitted.runs["flops"].max()]
+    if optima.empty:
         return None
-    optima = optima[beyond]
-    said = np.log(fitted.optimum(optima["flops"].to_list(), extrapolate=False)["N_opt"])
-    draws = said.stack(sample=("chain", "draw")).transpose("budget", "sample").to_numpy()
+    predicted = np.log(fitted.optimum(optima["flops"].to_list(), drift=False)["N_opt"])
+    draws = predicted.stack(sample=("chain", "draw")).transpose("budget", "sample").to_numpy()
     decades = np.log10(optima["flops"].to_numpy() / fitted.runs["flops"].max())
     return weighted_slope(
         optima["log_params"].to_numpy(), draws, optima["se"].to_numpy() ** 2, decades

@@ -1,6 +1,6 @@
 """Draw the coverage of every study, from what `learn.py --out` wrote.
 
-uv run python studies/extrapolation/draw.py coverage.csv docs/images/extrapolation.png
+uv run python -m studies.extrapolation.draw coverage.csv docs/images/extrapolation.png
 """
 
 import argparse
@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
-from bayescale.plots.palette import BLUE, GREY
+from bayescale.plots.colours import BLUE, GREY
 
 KINDS = {"none": ("o", GREY, "law alone"), "own": ("s", BLUE, "with drift")}
 NOMINAL = 0.9
@@ -29,17 +29,19 @@ def main() -> None:
     table = pd.read_csv(chosen.table).query("law == @chosen.law")
     means = table.groupby(["kind", "study"]).mean(numeric_only=True)
     order = means.loc["own"].sort_values("inside_90").index
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 6.5), sharey=True, layout="constrained")
+    figure, (coverage, width) = plt.subplots(
+        1, 2, figsize=(9, 6.5), sharey=True, layout="constrained"
+    )
     for kind in KINDS:
-        _points(left, means.loc[kind].loc[order, "inside_90"], kind)
-        _points(right, means.loc[kind].loc[order, "width_90"], kind)
-    left.axvline(NOMINAL, color=GREY, linewidth=1)
-    left.set(xlabel="larger runs inside their 90% interval", xlim=(-0.03, 1.03))
-    right.set(xlabel="mean width of the interval, log loss", xscale="log")
-    right.xaxis.set_minor_formatter(NullFormatter())
-    right.set_xticks(WIDTHS, [f"{width:g}" for width in WIDTHS])
-    left.set_yticks(np.arange(len(order)), [name.replace("_", " ") for name in order])
-    left.legend(frameon=False, loc="upper left")
+        _points(coverage, means.loc[kind].loc[order, "inside_90"], kind)
+        _points(width, means.loc[kind].loc[order, "width_90"], kind)
+    coverage.axvline(NOMINAL, color=GREY, linewidth=1)
+    coverage.set(xlabel="larger runs inside their 90% interval", xlim=(-0.03, 1.03))
+    width.set(xlabel="mean width of the interval, log loss", xscale="log")
+    width.xaxis.set_minor_formatter(NullFormatter())
+    width.set_xticks(WIDTHS, [f"{tick:g}" for tick in WIDTHS])
+    coverage.set_yticks(np.arange(len(order)), [name.replace("_", " ") for name in order])
+    coverage.legend(frameon=False, loc="upper left")
     figure.savefig(chosen.picture, dpi=130)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from bayescale.clusters import neighbourhoods
+from bayescale.inference.clusters import compute_neighbourhoods
 
 NEAREST = 9
 """Runs next to the smallest loss that a parabola is fitted to: further out it is none."""
@@ -17,11 +17,11 @@ def measured_optima(runs: pd.DataFrame) -> pd.DataFrame:
     Left out are budgets with fewer than five runs, without a minimum, or with one outside the
     runs, and those whose optimum has a standard error above `WIDEST`.
     """
-    found = [
+    optima = [
         _optimum(runs[runs["flops"].between(low * (1 - 1e-9), high * (1 + 1e-9))])
-        for low, high in neighbourhoods(runs)
+        for low, high in compute_neighbourhoods(runs)
     ]
-    rows = [row for row in found if row is not None]
+    rows = [row for row in optima if row is not None]
     return pd.DataFrame(rows, columns=["flops", "log_params", "se"])
 
 

@@ -1,6 +1,6 @@
 """What the back-tests of public studies say of the next study: priors of tau, and coverage.
 
-    uv run python studies/extrapolation/learn.py build/extrapolation.jsonl
+    uv run python -m studies.extrapolation.learn build/extrapolation.jsonl
 
 Each study has a tau of its own, and they scatter lognormally about a common one. A slope that a
 cut shows is Normal about zero with variance tau^2 plus its own. The runs above one cut are among
@@ -18,9 +18,9 @@ import numpy as np
 import nutpie
 import pandas as pd
 import pymc as pm
-from tables import CUTS, JUDGED
 
-from bayescale.extrapolation import PROPOSALS, updated
+from bayescale.posterior.drift import PROPOSALS, reweighted_tau
+from studies.extrapolation.tables import CUTS, JUDGED
 
 Row = Mapping[str, Any]
 SEED = 1
@@ -56,12 +56,12 @@ def _medians(means: pd.DataFrame) -> pd.DataFrame:
 
 def _by_study(rows: Iterable[Row], name: str) -> dict[str, list[tuple[float, float]]]:
     """Slopes over all larger runs, of the cuts that count."""
-    found: dict[str, list[tuple[float, float]]] = {}
+    by_study: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
         slope = row[name].get("1")
         if slope is not None and row["cut"] in JUDGED:
-            found.setdefault(row["study"], []).append(tuple(slope))
-    return found
+            by_study.setdefault(row["study"], []).append(tuple(slope))
+    return by_study
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ class Studies:
 def studied(slopes: Mapping[str, list[tuple[float, float]]]) -> Studies:
     """The hierarchical model of the slopes of all studies."""
     names = list(slopes)
-    owner = np.repeat(np.arange(len(names)), [len(each) for each in slopes.values()])
-    slope, variance = np.concatenate([np.array(each) for each in slopes.values()]).T
+    owner = np.repeat(np.arange(len(names)), [len(own) for own in slopes.values()])
+    slope, variance = np.concatenate([np.array(own) for own in slopes.values()]).T
     with pm.Model() as model:
         share = pm.Data("share", np.ones(len(slope)))
         middle = pm.Normal("middle", np.log(0.03), 1.5)
@@ -113,11 +113,11 @@ def studied(slopes: Mapping[str, list[tuple[float, float]]]) -> Studies:
 def coverage(rows: list[Row]) -> pd.DataFrame:
     """Coverage and width at every cut, each study judged by a prior that never saw it.
 
-    ``none`` is without extrapolation, ``prior`` with the prior alone, ``own`` with the prior
+    ``none`` is without drift, ``prior`` with the prior alone, ``own`` with the prior
     updated by the study's own back-tests below the cut.
     """
     studies = studied(_by_study(rows, "slopes"))
-    found = []
+    table = []
     for study in studies.names:
         median, spread = studies.learned(without=study)
         mine = {row["cut"]: row for row in rows if row["study"] == study}
@@ -126,16 +126,16 @@ def coverage(rows: list[Row]) -> pd.DataFrame:
             errors = np.array(mine[cut]["errors"])
             draws = errors.shape[1] * 20
             prior = median * np.exp(spread * rng.standard_normal(draws * PROPOSALS))
-            below = [
+            lower_cuts = [
                 mine[c]["slopes"][f"{cut:g}"]
                 for c in CUTS
                 if c in mine and f"{cut:g}" in mine[c]["slopes"]
             ]
-            own = updated(prior, below, rng) if below else prior[:draws]
+            own = reweighted_tau(prior, lower_cuts, rng) if lower_cuts else prior[:draws]
             for kind, tau in (("none", 0 * own), ("prior", prior[:draws]), ("own", own)):
                 judged = _judged(errors, np.array(mine[cut]["decades"]), tau, rng)
-                found.append({"study": study, "cut": cut, "kind": kind, **judged})
-    return pd.DataFrame(found)
+                table.append({"study": study, "cut": cut, "kind": kind, **judged})
+    return pd.DataFrame(table)
 
 
 def _judged(
@@ -143,8 +143,8 @@ def _judged(
 ) -> dict[str, float]:
     """Share of runs inside, mean width and error of the median; errors are (run, quantile)."""
     drift = tau * rng.standard_normal(len(tau))
-    each = np.tile(errors, (1, len(tau) // errors.shape[1]))
-    draws = rng.permuted(each, axis=1) + drift * decades[:, None]
+    repeated = np.tile(errors, (1, len(tau) // errors.shape[1]))
+    draws = rng.permuted(repeated, axis=1) + drift * decades[:, None]
     out = {"decades": float(decades.mean()), "tau": float(np.median(tau))}
     for mass in MASSES:
         low, high = np.quantile(draws, [(1 - mass) / 2, (1 + mass) / 2], axis=1)

@@ -1,4 +1,4 @@
-"""Every card tells the truth about its table, and a broken one is refused."""
+"""Every card is true of its table, and a broken one is refused."""
 
 import hashlib
 from pathlib import Path
@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from bayescale.datasets import card, catalogue
+from bayescale.datasets.card import Card, File
 from bayescale.datasets.fetching import SHIPPED, fetch
 from bayescale.datasets.reading import CARDS, cards, read_cards
-from bayescale.datasets.records import Card, File, Join, Recipe
+from bayescale.datasets.recipe import Join, Recipe
 from bayescale.errors import DataError
 from bayescale.models import LAWS
 from tests.datasets.toys import CARD, FILE, toy
@@ -44,11 +45,11 @@ def test_inputs_of_the_laws_are_columns(described: Card) -> None:
         assert set(law.inputs) - {"x", *law.columns} <= set(described.columns), law.name
 
 
-def test_a_card_says_all_a_reader_asks(described: Card) -> None:
-    said = str(described)
-    assert said.startswith(f"{described.name}: {described.title}\n")
+def test_a_card_has_every_fact(described: Card) -> None:
+    text = str(described)
+    assert text.startswith(f"{described.name}: {described.title}\n")
     for label in ("rows", "columns", "response", "paper", "citation", "licence", "files"):
-        assert f"\n{label} " in said
+        assert f"\n{label} " in text
     assert len(described.title) < 80
     assert all(described.columns.values())  # every column has its meaning
 
@@ -65,7 +66,7 @@ def test_every_shipped_file_has_a_card() -> None:
     assert {path.name for path in SHIPPED.iterdir()} == carded
 
 
-def test_catalogue_says_what_the_cards_say() -> None:
+def test_the_catalogue_agrees_with_the_cards() -> None:
     entries = catalogue().set_index("name").to_dict("index")
     assert entries["chinchilla"] == {
         "title": "Chinchilla runs, read off Figure 4",
@@ -94,9 +95,9 @@ def test_a_good_card_is_accepted() -> None:
         ({"rows": "245"}, "rows = '245'; expected int"),
         ({"laws": ("chinchilla", 2)}, r"laws = .* expected tuple\[str, \.\.\.\]"),
         ({"columns": {"loss": 1}}, r"expected dict\[str, str\]"),
-        ({"response": "error"}, "speaks of column 'error'"),
-        ({"groups": ("family",)}, "speaks of column 'family'"),
-        ({"zeros": ("hits",)}, "speaks of column 'hits'"),
+        ({"response": "error"}, "names column 'error'"),
+        ({"groups": ("family",)}, "names column 'family'"),
+        ({"zeros": ("hits",)}, "names column 'hits'"),
         ({"cost": "7ND"}, "cost '7ND'; expected one of 6ND"),
         ({"cost": "", "recipe": Recipe(compute={"tokens": ["cost"]})}, "cost ''; expected one"),
         ({"columns": {"loss": "nats"}, "flops_per_6nd": (1.0, 1.0)}, "without the columns params"),
@@ -185,7 +186,7 @@ def test_a_card_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
         read_cards(path)
 
 
-def test_tables_of_one_file_share_what_they_do_not_say(tmp_path: Path) -> None:
+def test_tables_of_one_file_share_its_fields(tmp_path: Path) -> None:
     path = tmp_path / "two.toml"
     shared = (CARDS / "chinchilla.toml").read_text()
     path.write_text(

@@ -18,8 +18,8 @@ import pooch
 import pytest
 
 from bayescale.datasets import Card
+from bayescale.datasets.card import File
 from bayescale.datasets.fetching import fetch
-from bayescale.datasets.records import File
 from bayescale.errors import DataError
 from tests.datasets.toys import FILE, toy
 
@@ -154,7 +154,7 @@ def test_a_full_disk_is_refused(server: str, cache: Path, monkeypatch: pytest.Mo
     assert files(cache) == []
 
 
-def test_a_cache_that_cannot_be_made_is_refused(server: str, cache: Path) -> None:
+def test_a_cache_that_cannot_be_created_is_refused(server: str, cache: Path) -> None:
     cache.parent.write_text("a file where the directory should be")
     with pytest.raises(DataError, match="could not be downloaded"):
         fetch(served(f"{server}/good"))
@@ -202,7 +202,7 @@ def test_a_derived_table_says_what_to_do() -> None:
 
 
 @pytest.fixture
-def at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def local_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """File of the toy table in the directory named by BAYESCALE_DATA."""
     path = tmp_path / "mine" / "toy" / "runs.csv"
     path.parent.mkdir(parents=True)
@@ -211,26 +211,28 @@ def at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_the_users_directory_comes_first(at_hand: Path, cache: Path) -> None:
-    assert fetch(served(closed_port()))["runs"] == at_hand
+def test_the_users_directory_comes_first(local_file: Path, cache: Path) -> None:
+    assert fetch(served(closed_port()))["runs"] == local_file
     assert not cache.exists()
 
 
-def test_another_file_in_the_users_directory_is_refused(at_hand: Path) -> None:
-    at_hand.write_bytes(RUNS + b"1e9,2e10,1.2e20,3.0\n")
+def test_another_file_in_the_users_directory_is_refused(local_file: Path) -> None:
+    local_file.write_bytes(RUNS + b"1e9,2e10,1.2e20,3.0\n")
     with pytest.raises(DataError, match=r"runs\.csv has SHA-256 .*; expected .* unset BAYESCALE"):
         fetch(served(closed_port()))
 
 
-def test_the_users_directory_is_never_written_to(server: str, at_hand: Path, cache: Path) -> None:
-    at_hand.unlink()
-    at_hand.parent.rmdir()
+def test_the_users_directory_is_never_written_to(
+    server: str, local_file: Path, cache: Path
+) -> None:
+    local_file.unlink()
+    local_file.parent.rmdir()
     assert fetch(served(f"{server}/good"))["runs"] == cache / "toy" / "runs.csv"
-    assert list(at_hand.parents[1].iterdir()) == []
+    assert list(local_file.parents[1].iterdir()) == []
 
 
 def test_a_file_that_cannot_be_read_is_refused(
-    at_hand: Path, monkeypatch: pytest.MonkeyPatch
+    local_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def closed(path: Path, mode: str) -> NoReturn:
         raise PermissionError(errno.EACCES, "Permission denied")

@@ -1,12 +1,9 @@
-"""What is known to be wrong in a public file is mended by the recipe, or said on the card.
+"""Known defects of public files are corrected by the recipe, or described on the card.
 
-Figures stand in the sources or follow from the raw files; none of the files is needed for reading
-the cards, all of them for loading the tables.
+Figures are those of the sources or follow from the raw files. Reading the cards needs none of the
+files, loading the tables all of them.
 """
 
-import os
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,66 +12,49 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.optimize import least_squares
 
-from bayescale.datasets import card, load
+from bayescale.datasets import card
 from bayescale.datasets.reading import cards
-
-BESIDE_THE_CHECKOUT = Path(__file__).parents[3] / "shared" / "data"
-Load = Callable[..., pd.DataFrame]
+from tests.tables import PublicTable
 
 
-@pytest.fixture
-def at_hand(monkeypatch: pytest.MonkeyPatch) -> Load:
-    """Load a table, or skip the test where its files are not at hand."""
-    directory = os.environ.get("BAYESCALE_DATA") or str(BESIDE_THE_CHECKOUT)
-
-    def loaded(name: str, **filters: object) -> pd.DataFrame:
-        for file in card(name).files:
-            if not Path(directory, file.path).is_file():
-                pytest.skip(f"{file.path} is not in {directory}; name its place in BAYESCALE_DATA")
-        monkeypatch.setenv("BAYESCALE_DATA", directory)
-        return load(name, **filters)
-
-    return loaded
-
-
-def said(name: str, word: str) -> bool:
-    """Whether a card warns of something."""
+def warns(name: str, word: str) -> bool:
+    """Return whether a quirk on a card has a word."""
     return any(word in quirk for quirk in card(name).quirks)
 
 
-def test_swapped_columns_are_put_right(at_hand: Load) -> None:
-    swapped = at_hand("datablations_sldbench")
+def test_swapped_columns_are_put_right(public_table: PublicTable) -> None:
+    swapped = public_table("datablations_sldbench")
     assert (swapped["unique_tokens"] <= swapped["tokens"]).all()
-    assert said("datablations_sldbench", "swapped")
+    assert warns("datablations_sldbench", "swapped")
     # The same runs in the other tabulation have the same tokens.
-    contour = at_hand("datablations_contour").merge(swapped, on="run", suffixes=("", "_too"))
+    contour = public_table("datablations_contour").merge(swapped, on="run", suffixes=("", "_too"))
     assert len(contour) > 170
     assert_allclose(contour["tokens"], contour["tokens_too"])
     assert_allclose(contour["loss"], contour["loss_too"], rtol=1e-6)
 
 
-def test_rows_that_stand_four_times_are_taken_once(at_hand: Load) -> None:
-    curves = at_hand("revisiting_lm")
+def test_rows_that_come_four_times_are_kept_once(public_table: PublicTable) -> None:
+    curves = public_table("revisiting_lm")
     assert len(curves) == 229
     assert not curves.duplicated().any()
-    assert said("revisiting_lm", "four times")
+    assert warns("revisiting_lm", "four times")
 
 
-def test_llama_points_come_once_and_as_losses(at_hand: Load) -> None:
-    points = at_hand("isoflop_llama3")
+def test_llama_points_come_once_and_as_losses(public_table: PublicTable) -> None:
+    points = public_table("isoflop_llama3")
     assert len(points) == 133
     assert not points.duplicated(["params", "tokens", "loss"]).any()
     # The plotted numbers are 0.69 to 0.93; these are their exponentials.
     assert points["loss"].between(np.exp(0.69), np.exp(0.94)).all()
 
 
-def test_a_seed_that_is_none_is_not_called_one(at_hand: Load) -> None:
-    assert "seed" not in at_hand("datablations_code")
-    assert said("datablations_code", "seed")
+def test_a_seed_that_is_none_is_not_called_one(public_table: PublicTable) -> None:
+    assert "seed" not in public_table("datablations_code")
+    assert warns("datablations_code", "seed")
 
 
-def test_flops_do_not_overflow(at_hand: Load) -> None:
-    runs = at_hand("gadre_c4")
+def test_flops_do_not_overflow(public_table: PublicTable) -> None:
+    runs = public_table("gadre_c4")
     # In 64-bit integers the largest would be negative.
     assert runs["flops"].max() > 2.0**63
     assert_allclose(runs["flops"], 6 * runs["params"] * runs["tokens"], rtol=1e-12)
@@ -90,9 +70,9 @@ def test_flops_do_not_overflow(at_hand: Load) -> None:
     ],
 )
 def test_the_published_fit_follows_from_its_five_runs(
-    at_hand: Load, name: str, published: tuple[float, ...]
+    public_table: PublicTable, name: str, published: tuple[float, ...]
 ) -> None:
-    runs = at_hand(name)
+    runs = public_table(name)
     ratio = runs["tokens"] / runs["params"]
     anchors = (np.isclose(ratio, 20, rtol=0.03) & (runs["params"] < 5e8)) | (
         np.isclose(ratio, 320, rtol=0.03) & (runs["params"] < 2e7)
@@ -109,8 +89,8 @@ def test_the_published_fit_follows_from_its_five_runs(
     assert (abs(fitted - published) < [0.005, 0.5, 0.51, 0.0005]).all(), fitted
 
 
-def test_headline_runs_of_routing_are_counted_as_published(at_hand: Load) -> None:
-    assert at_hand("clark_routing")["router"].value_counts().to_dict() == {
+def test_headline_runs_of_routing_are_counted_as_published(public_table: PublicTable) -> None:
+    assert public_table("clark_routing")["router"].value_counts().to_dict() == {
         "RL-R": 54,
         "S-Base": 53,
         "Hash": 51,
@@ -126,16 +106,16 @@ def test_porian_conditions_make_up_the_file() -> None:
     assert sum(card(name).rows for name in isoflop) == 1745
 
 
-def test_corpora_of_loss_to_loss_are_six(at_hand: Load) -> None:
+def test_corpora_of_loss_to_loss_are_six(public_table: PublicTable) -> None:
     corpora = ("fineweb", "fineweb_edu", "proof_pile", "slimpajama", "smollm", "starcoder")
-    runs = {name: at_hand(f"loss_to_loss_{name}") for name in corpora}
+    runs = {name: public_table(f"loss_to_loss_{name}") for name in corpora}
     assert sum(map(len, runs.values())) == 529
     assert {name for name, table in runs.items() if not 84 <= len(table) <= 91} == set()
 
 
-def test_published_vocabulary_constants_need_thousands(at_hand: Load) -> None:
+def test_published_vocabulary_constants_need_thousands(public_table: PublicTable) -> None:
     """R2 of Tao et al.'s constants with V in thousands; they are far off with V itself."""
-    runs = at_hand("vocab_scaling")
+    runs = public_table("vocab_scaling")
     runs = runs[runs["flops"] >= 2.18e17]
     loss = runs["normalised_loss"]
 

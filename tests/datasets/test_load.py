@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
-from bayescale.checking import check_runs
 from bayescale.datasets import card, catalogue, load
 from bayescale.errors import DataError
 from bayescale.models import LAWS
-from bayescale.runs import runs_for
+from bayescale.runs.checks import check_runs
+from bayescale.runs.read import runs_for
 
 BESIDE_THE_CHECKOUT = Path(__file__).parents[3] / "shared" / "data"
 NAMES = list(catalogue()["name"])
@@ -73,7 +73,7 @@ def test_flops_are_what_the_card_says_they_are(name: str, table: pd.DataFrame) -
 
 def test_laws_on_the_card_take_the_table(name: str, table: pd.DataFrame) -> None:
     for law in (LAWS[law] for law in card(name).laws):
-        if "x" not in law.inputs:  # those that take any column are told which
+        if "x" not in law.inputs:  # those of any column need its name
             runs = runs_for(law, table)
             check_runs(
                 runs,
@@ -81,7 +81,7 @@ def test_laws_on_the_card_take_the_table(name: str, table: pd.DataFrame) -> None
                 response=law.response,
                 parameters=len(law.priors),
                 law=law.name,
-                scales=law.scales,
+                kinds=law.kinds,
             )
 
 

@@ -15,7 +15,7 @@ GRID, HOLDOUT, SWEEP = (load(name) for name in ("pocket", "pocket_holdout", "poc
 SIZES = [Size(width, layers) for width, layers in RAW[["width", "layers"]].to_numpy().tolist()]
 
 
-def test_nothing_is_left_to_train() -> None:
+def test_every_run_of_the_design_was_trained() -> None:
     assert left_to_do(RAW) == []
 
 

@@ -1,4 +1,4 @@
-"""Each step of a recipe does what the record says, and names what it cannot find."""
+"""Each step of a recipe follows its record, and refuses columns that are missing."""
 
 import json
 from pathlib import Path
@@ -7,10 +7,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bayescale.datasets.operations import COUNTED, OPERATIONS
+from bayescale.datasets.card import File
+from bayescale.datasets.operations import ARGUMENT_COUNTS, OPERATIONS
+from bayescale.datasets.recipe import Join, Recipe
 from bayescale.datasets.recipes import standard_table
-from bayescale.datasets.records import File, Join, Recipe
-from bayescale.datasets.unusual import UNUSUAL
+from bayescale.datasets.special_readers import SPECIAL_READERS
 from bayescale.errors import DataError
 from tests.datasets.toys import FILE, toy
 
@@ -31,7 +32,7 @@ def table(folder: Path, text: str, columns: str, name: str = "runs.csv", **steps
 
 
 def test_the_steps_together(tmp_path: Path) -> None:
-    made = table(
+    standard = table(
         tmp_path,
         "N,params,D,loss,family,seed\n1,-1,2,3.5,a,42\n2,-1,3,3.25,b,42\n9,-1,9,9.0,b,7\n",
         "params tokens flops family loss",
@@ -40,7 +41,7 @@ def test_the_steps_together(tmp_path: Path) -> None:
         scale={"params": 1e6, "tokens": 1e9},
         compute={"flops": ["cost"]},
     )
-    assert made == {
+    assert standard == {
         "params": [1e6, 2e6],
         "tokens": [2e9, 3e9],
         "flops": [1.2e16, 3.6e16],
@@ -61,8 +62,8 @@ def test_columns_can_trade_names(tmp_path: Path) -> None:
 
 def test_whole_numbers_become_floats_before_they_overflow(tmp_path: Path) -> None:
     text = "params,tokens,loss\n6889410560,2203000000000,2.5\n"
-    made = table(tmp_path, text, "params tokens flops loss", compute={"flops": ["cost"]})
-    assert made["flops"] == [6.0 * 6889410560.0 * 2203000000000.0]
+    standard = table(tmp_path, text, "params tokens flops loss", compute={"flops": ["cost"]})
+    assert standard["flops"] == [6.0 * 6889410560.0 * 2203000000000.0]
 
 
 @pytest.mark.parametrize("column", ["params", "tokens", "flops"])
@@ -70,8 +71,8 @@ def test_the_cost_gives_the_third_of_three(tmp_path: Path, column: str) -> None:
     known = {"params": "2", "tokens": "5", "flops": "60", "loss": "3"}
     known.pop(column)
     text = f"{','.join(known)}\n{','.join(known.values())}\n"
-    made = table(tmp_path, text, "params tokens flops loss", compute={column: ["cost"]})
-    assert made == {"params": [2.0], "tokens": [5.0], "flops": [60.0], "loss": [3.0]}
+    standard = table(tmp_path, text, "params tokens flops loss", compute={column: ["cost"]})
+    assert standard == {"params": [2.0], "tokens": [5.0], "flops": [60.0], "loss": [3.0]}
 
 
 def test_repeated_rows_are_dropped(tmp_path: Path) -> None:
@@ -91,8 +92,8 @@ def test_rows_are_joined_with_the_nearest_number(tmp_path: Path) -> None:
         recipe=Recipe(join=(join,)),
     )
     paths = {name: tmp_path / f"{name}.csv" for name in ("runs", "sizes")}
-    made = standard_table(paths, described).to_dict("list")
-    assert made == {
+    standard = standard_table(paths, described).to_dict("list")
+    assert standard == {
         "params": [9.9e6, 2.1e6, 1.8e6],
         "depth": [24.0, 12.0, 12.0],
         "loss": [3.0, 2.0, 1.0],
@@ -102,44 +103,44 @@ def test_rows_are_joined_with_the_nearest_number(tmp_path: Path) -> None:
 
 
 def test_columns_become_rows(tmp_path: Path) -> None:
-    made = table(
+    standard = table(
         tmp_path,
         "x,c4_loss,pile_loss\n1,2,3\n4,5,6\n",
         "x task loss",
         melt={"columns": "(.*)_loss", "names": "task", "values": "loss"},
     )
-    assert made == {
+    assert standard == {
         "x": [1.0, 4.0, 1.0, 4.0],
         "task": ["c4", "c4", "pile", "pile"],
         "loss": [2.0, 5.0, 3.0, 6.0],
     }
 
 
-def test_a_label_is_looked_up_and_unknown_ones_can_be_left_out(tmp_path: Path) -> None:
-    made = table(
+def test_a_label_is_looked_up_and_unknown_ones_can_be_dropped(tmp_path: Path) -> None:
+    standard = table(
         tmp_path,
         "size,loss\nsmall,3\nhuge,2\n",
         "params loss",
         lookup={"params": {"by": "size", "values": {"small": 125e6}}},
         present=("params",),
     )
-    assert made == {"params": [1.25e8], "loss": [3.0]}
+    assert standard == {"params": [1.25e8], "loss": [3.0]}
 
 
 def test_a_range_is_kept(tmp_path: Path) -> None:
     text = "x,loss\n1,3\n2,4\n3,5\n"
-    made = table(tmp_path, text, "x loss", between={"x": [2.0, 3.0]})
-    assert made["x"] == [2.0, 3.0]
+    standard = table(tmp_path, text, "x loss", between={"x": [2.0, 3.0]})
+    assert standard["x"] == [2.0, 3.0]
 
 
-def test_the_last_row_of_each_run_is_kept(tmp_path: Path) -> None:
-    made = table(
+def test_the_last_row_of_every_run_is_kept(tmp_path: Path) -> None:
+    standard = table(
         tmp_path,
         "run,step,loss\nb,2,5\na,1,9\na,3,7\nb,1,8\n",
         "run step loss",
         last={"by": ["run"], "order": "step"},
     )
-    assert made == {"run": ["b", "a"], "step": [2.0, 3.0], "loss": [5.0, 7.0]}
+    assert standard == {"run": ["b", "a"], "step": [2.0, 3.0], "loss": [5.0, 7.0]}
 
 
 def test_files_are_stacked_with_their_constants(tmp_path: Path) -> None:
@@ -173,8 +174,8 @@ def test_another_file_adds_columns(tmp_path: Path) -> None:
         columns={"params": ".", "loss": "."},
         recipe=Recipe(join=(Join(file="sizes", on={"arch": "model"}),)),
     )
-    made = standard_table({"runs": runs, "sizes": sizes}, card)
-    assert made.to_dict("list") == {"params": [10.0, 20.0], "loss": [3.0, 2.0]}
+    standard = standard_table({"runs": runs, "sizes": sizes}, card)
+    assert standard.to_dict("list") == {"params": [10.0, 20.0], "loss": [3.0, 2.0]}
 
 
 @pytest.mark.parametrize(
@@ -190,14 +191,14 @@ def test_kinds_of_files(tmp_path: Path, name: str, text: str) -> None:
 
 
 def test_one_object_is_one_row(tmp_path: Path) -> None:
-    made = table(
+    standard = table(
         tmp_path,
         json.dumps({"exponents": [0.3, 0.4], "loss": 1}),
         "alpha loss",
         "fit.json",
         compute={"alpha": ["item", "exponents", "0"]},
     )
-    assert made == {"alpha": [0.3], "loss": [1.0]}
+    assert standard == {"alpha": [0.3], "loss": [1.0]}
 
 
 def test_parquet(tmp_path: Path) -> None:
@@ -208,7 +209,7 @@ def test_parquet(tmp_path: Path) -> None:
 
 
 def test_a_file_without_a_header(tmp_path: Path) -> None:
-    made = table(
+    standard = table(
         tmp_path,
         "base/1-0.25-0.75/500\t2.5\nbase/2-0.5-0.5/final\t2.75\n",
         "share step loss",
@@ -220,7 +221,7 @@ def test_a_file_without_a_header(tmp_path: Path) -> None:
         },
         present=("step",),
     )
-    assert made == {"share": [0.25], "step": [500.0], "loss": [2.5]}
+    assert standard == {"share": [0.25], "step": [500.0], "loss": [2.5]}
 
 
 def column(*values: Any) -> pd.Series:
@@ -246,9 +247,9 @@ def column(*values: Any) -> pd.Series:
     ],
 )
 def test_operations(name: str, arguments: tuple[Any, ...], expected: list[Any]) -> None:
-    assert COUNTED[name] == len(arguments)
-    found = OPERATIONS[name](*arguments)
-    assert found.astype(object).where(found.notna(), None).tolist() == pytest.approx(expected)
+    assert ARGUMENT_COUNTS[name] == len(arguments)
+    values = OPERATIONS[name](*arguments)
+    assert values.astype(object).where(values.notna(), None).tolist() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("text", ["many", "2.8 billion", "1,000", "-3M", ""])
@@ -309,20 +310,20 @@ READ: dict[str, tuple[str, str, dict[str, list[Any]]]] = {
 }
 
 
-@pytest.mark.parametrize("reader", UNUSUAL)
-def test_unusual_files(tmp_path: Path, reader: str) -> None:
+@pytest.mark.parametrize("reader", SPECIAL_READERS)
+def test_special_readers(tmp_path: Path, reader: str) -> None:
     name, text, expected = READ[reader]
     file = tmp_path / name
     file.write_text(text)
-    found = UNUSUAL[reader](file)
-    shown = found.astype(object).where(found.notna(), None) if reader == "tasks" else found
+    values = SPECIAL_READERS[reader](file)
+    shown = values.astype(object).where(values.notna(), None) if reader == "tasks" else values
     assert shown.to_dict("list") == expected
 
 
 def test_a_csv_counts_from_zero_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "runs.csv"
     file.write_text("index,loss\n0,3\n")
-    assert UNUSUAL["from_zero"](file).to_dict("list") == {"index": [0], "loss": [3]}
+    assert SPECIAL_READERS["from_zero"](file).to_dict("list") == {"index": [0], "loss": [3]}
 
 
 @pytest.mark.parametrize(

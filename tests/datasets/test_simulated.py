@@ -1,4 +1,4 @@
-"""The simulated table is what its script writes and what its card says."""
+"""The simulated table is what its script writes and what its card describes."""
 
 import runpy
 from pathlib import Path
@@ -11,7 +11,7 @@ from scipy import stats
 
 from bayescale.datasets import card, load
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "simulate_isoflop.py"
+SCRIPT = Path(__file__).parents[2] / "studies" / "simulate_isoflop.py"
 TABLE = load("simulated_isoflop")
 TRUTH = card("simulated_isoflop").truth
 

@@ -8,8 +8,8 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 import bayescale as bs
-from bayescale.law import Units
-from bayescale.models.accuracy import (
+from bayescale.likelihoods import BETA_BINOMIAL
+from bayescale.models.evaluation.accuracy import (
     ACCURACY_FROM_LOSS,
     QUARTER,
     SIGMOID_ABOVE_CHANCE,
@@ -20,8 +20,9 @@ from bayescale.models.accuracy import (
     of_scale,
     rising,
 )
-from bayescale.models.error_from_loss import CORNER, ERROR_FROM_LOSS, coefficients, error
-from bayescale.shares import beta_binomial
+from bayescale.models.evaluation.error_from_loss import CORNER, ERROR_FROM_LOSS, coefficients, error
+from bayescale.runs.read import runs_for
+from bayescale.spec.law import Units
 from tests.designs import modelled
 from tests.tables import PublicTable
 
@@ -31,19 +32,19 @@ def units(pivot: float, spread: float, name: str) -> Units:
 
 
 @pytest.mark.parametrize("ceiling", [0.01, 0.5, 0.99])
-def test_a_quarter_of_the_way_is_done_at_the_place(ceiling: float) -> None:
+def test_the_rise_is_at_a_quarter_at_its_place(ceiling: float) -> None:
     free = {"p_0": 0.2, "ceiling": ceiling, "steep": 0.8, "place": 0.7}
     quarter = 0.2 + 0.8 * QUARTER
-    there = of_scale(units(1e20, 3.0, "x"), **free)
-    assert_allclose(rising(1e20 * np.exp(2 * 3.0 * 0.7), **there), quarter, rtol=1e-12)
-    there = of_loss(units(1.2, 0.3, "bits_per_byte"), **free)
-    assert_allclose(falling(1.2 + 0.3 * 0.7, **there), quarter, rtol=1e-12)
+    values = of_scale(units(1e20, 3.0, "x"), **free)
+    assert_allclose(rising(1e20 * np.exp(2 * 3.0 * 0.7), **values), quarter, rtol=1e-12)
+    values = of_loss(units(1.2, 0.3, "bits_per_byte"), **free)
+    assert_allclose(falling(1.2 + 0.3 * 0.7, **values), quarter, rtol=1e-12)
 
 
-def test_the_slope_at_the_place_is_what_is_sampled() -> None:
-    """Of the logarithm of what is above guessing, by central differences of 1e-5."""
-    there = of_scale(units(1e20, 3.0, "x"), p_0=0.2, ceiling=0.4, steep=0.8, place=0.0)
-    high, low = (np.log(rising(1e20 * np.exp(h), **there) - 0.2) for h in (1e-5, -1e-5))
+def test_the_slope_at_the_place_is_the_sampled_one() -> None:
+    """Of the logarithm of accuracy minus guessing, by central differences of 1e-5."""
+    values = of_scale(units(1e20, 3.0, "x"), p_0=0.2, ceiling=0.4, steep=0.8, place=0.0)
+    high, low = (np.log(rising(1e20 * np.exp(h), **values) - 0.2) for h in (1e-5, -1e-5))
     assert_allclose((high - low) / 2e-5, 0.8, rtol=1e-8)
 
 
@@ -56,11 +57,11 @@ def test_far_from_the_rise_are_guessing_and_the_top() -> None:
 
 def test_with_a_known_chance_it_is_the_same_law() -> None:
     x = np.geomspace(1e18, 1e24, 7)
-    above = SIGMOID_ABOVE_CHANCE.formula(x, 0.25, u=0.8, k=0.5, m=48.0)
-    assert_allclose(above, SIGMOID_ACCURACY.formula(x, 0.25, 0.25 + 0.75 * 0.8, 0.5, 48.0))
+    known = SIGMOID_ABOVE_CHANCE.formula(x, 0.25, u=0.8, k=0.5, m=48.0)
+    assert_allclose(known, SIGMOID_ACCURACY.formula(x, 0.25, 0.25 + 0.75 * 0.8, 0.5, 48.0))
 
 
-def test_chance_prior_has_the_mean_and_the_sd_asked_for() -> None:
+def test_chance_prior_has_its_mean_and_sd() -> None:
     numbers = chance_prior(1 / 3, sd=0.02).parameters
     known = stats.beta(numbers["alpha"], numbers["beta"])
     assert_allclose((known.mean(), known.std()), (1 / 3, 0.02), rtol=1e-12)
@@ -80,9 +81,9 @@ def test_no_error_is_negative() -> None:
     assert np.all((values > 0) & (values < CORNER))
 
 
-def test_what_is_gone_is_gone_at_the_pivot() -> None:
-    there = coefficients(units(3.5, 0.9, "loss"), eps=0.8, gone=0.25, steep=1.1)
-    assert_allclose(there["eps"] - there["k"] * np.exp(-there["gamma"] * 3.5), 0.6, rtol=1e-12)
+def test_the_sampled_part_is_gone_at_the_pivot() -> None:
+    values = coefficients(units(3.5, 0.9, "loss"), eps=0.8, gone=0.25, steep=1.1)
+    assert_allclose(values["eps"] - values["k"] * np.exp(-values["gamma"] * 3.5), 0.6, rtol=1e-12)
 
 
 @pytest.mark.parametrize("claim", ERROR_FROM_LOSS.claims, ids=lambda claim: claim.label)
@@ -92,7 +93,7 @@ def test_claims_are_what_the_authors_runs_and_objective_give(
     """Recomputed: least squares over six runs, to the digits that are claimed."""
     from scipy.optimize import curve_fit
 
-    runs = public_table(claim.table)
+    runs = public_table(claim.data.table)
     cheap = (runs["tokens_per_param"] == 20) & (runs["model"] != "open_lm_7b")
     long = (runs["tokens_per_param"] == 320) & (runs["params"] == runs["params"].min())
     chosen = runs[cheap | long]
@@ -101,12 +102,12 @@ def test_claims_are_what_the_authors_runs_and_objective_give(
     def formula(loss: np.ndarray, eps: float, k: float, gamma: float) -> np.ndarray:
         return eps - k * np.exp(-gamma * loss)
 
-    found, _ = curve_fit(formula, chosen["loss"], chosen["error_17"], p0=(0.8, 2.0, 0.8))
-    for name, value in zip(("eps", "k", "gamma"), found, strict=True):
+    estimates, _ = curve_fit(formula, chosen["loss"], chosen["error_17"], p0=(0.8, 2.0, 0.8))
+    for name, value in zip(("eps", "k", "gamma"), estimates, strict=True):
         assert abs(value - claim.values[name]) <= 1.01 * claim.rounding(name)
 
 
-def test_items_are_what_accuracies_are_shares_of(public_table: PublicTable) -> None:
+def test_accuracies_are_proportions_of_the_items(public_table: PublicTable) -> None:
     """The accuracies have 32 bits: a count of ten thousand is right to 0.001."""
     runs = public_table("olmo_ladder_tasks")
     right = runs["accuracy"] * runs["items"]
@@ -115,7 +116,7 @@ def test_items_are_what_accuracies_are_shares_of(public_table: PublicTable) -> N
 
 def test_an_accuracy_may_be_given_as_an_error() -> None:
     table = pd.DataFrame({"flops": [1e18, 1e20], "error": [0.7, 0.4]})
-    read = bs.runs.runs_for(SIGMOID_ACCURACY, table)
+    read = runs_for(SIGMOID_ACCURACY, table)
     assert_allclose(read["accuracy"], [0.3, 0.6])
     assert_allclose(read["x"], table["flops"])
 
@@ -126,7 +127,7 @@ def test_one_task_has_one_chance() -> None:
     accuracy = 0.3 + 0.65 / (1 + np.exp(-0.9 * (np.log(x) - np.log(1e20))))
     runs = pd.DataFrame({"x": x, "chance": 0.3, "accuracy": accuracy, "items": 1000})
     fitted = bs.fit(SIGMOID_ABOVE_CHANCE, runs, random_seed=1, draws=200, tune=300, chains=2)
-    ends = fitted.predict({"x": [1e10, 1e30], "chance": [0.3, 0.3]}, extrapolate=False)["mean"]
+    ends = fitted.predict({"x": [1e10, 1e30], "chance": [0.3, 0.3]}, drift=False)["mean"]
     low, high = ends.median(("chain", "draw")).to_numpy()
     assert_allclose(low, 0.3, atol=1e-3)
     assert 0.9 < high < 1
@@ -136,16 +137,18 @@ def test_one_task_has_one_chance() -> None:
 
 def test_a_table_without_either_is_refused() -> None:
     with pytest.raises(bs.DataError, match="no column for 'accuracy'"):
-        bs.runs.runs_for(SIGMOID_ACCURACY, pd.DataFrame({"flops": [1e18, 1e20], "score": [1, 2]}))
+        runs_for(SIGMOID_ACCURACY, pd.DataFrame({"flops": [1e18, 1e20], "score": [1, 2]}))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("law", [ACCURACY_FROM_LOSS, SIGMOID_ACCURACY], ids=lambda law: law.name)
-def test_runs_of_the_ladder_are_found_again(public_table: PublicTable, law: bs.Law) -> None:
+def test_truths_are_recovered_at_the_design_of_the_ladder(
+    public_table: PublicTable, law: bs.Law
+) -> None:
     """Every coefficient within 4 posterior sd: missed by chance once in 16,000 if calibrated."""
     design = public_table("olmo_ladder_tasks", task="arc_easy_test")
     design = design.assign(x=design["flops"]).drop(columns="accuracy")
-    runs, truth = modelled(law, beta_binomial, design, seed=3)
+    runs, truth = modelled(law, BETA_BINOMIAL, design, seed=3)
     fitted = bs.fit(law, runs, random_seed=3)
     assert fitted.likelihood.name == "beta_binomial"
     assert fitted.verdict.trusted, fitted.verdict
@@ -155,7 +158,7 @@ def test_runs_of_the_ladder_are_found_again(public_table: PublicTable, law: bs.L
 
 
 @pytest.mark.slow
-def test_families_are_found_again() -> None:
+def test_families_are_recovered() -> None:
     """Where the rise happens, for each of five families that share the rest.
 
     Truths are drawn from the prior of families; the middle of each within 4 posterior sd.
@@ -168,12 +171,12 @@ def test_families_are_found_again() -> None:
     right = rng.binomial(2000, expected)
     runs = pd.DataFrame({"x": x, "family": family, "accuracy": right / 2000, "items": 2000.0})
     fitted = bs.fit(
-        SIGMOID_ACCURACY, runs, by="family", priors={"p_0": chance_prior(0.25)}, random_seed=8
+        SIGMOID_ACCURACY, runs, groups="family", priors={"p_0": chance_prior(0.25)}, random_seed=8
     )
     assert fitted.posterior["p_1"].dims == ("chain", "draw")
-    found = fitted.posterior["m"]
+    middles = fitted.posterior["m"]
     for name, value in m.items():
-        draws = found.sel(family=name)
+        draws = middles.sel(family=name)
         assert abs(float(draws.mean()) - value) < 4 * float(draws.std()), name
 
 

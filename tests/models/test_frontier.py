@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 from numpy.testing import assert_allclose
 
-from bayescale.fitting import fit
-from bayescale.likelihood import default_likelihood, normal, with_errors
+from bayescale.fitting.fit import fit
+from bayescale.inference.structure import default_likelihood
+from bayescale.likelihoods import NORMAL, with_errors
 from bayescale.models import FRONTIER
-from bayescale.models.frontier import per_hundred
+from bayescale.models.size_and_data.frontier import per_hundred
 from tests.tables import PublicTable
 
 ERRORS = np.array([0.05, 0.1, 0.2, 0.05, 0.1, 0.2])
@@ -21,17 +22,17 @@ def optima(errors: np.ndarray) -> pd.DataFrame:
 
 
 def test_known_errors_and_the_laws_own_add_in_squares() -> None:
-    likelihood = with_errors("params_log_sd", sigma=0.2)(("flops",))
-    said = likelihood.scatter(np.e, {"params_log_sd": np.array([0.3, 0.0])}, sigma=0.4)
-    assert_allclose(said["mu"], 1.0)
-    assert_allclose(said["sigma"], [0.5, 0.4])
+    likelihood = with_errors("params_log_sd", sigma=0.2)
+    parameters = likelihood.scatter(np.e, {"params_log_sd": np.array([0.3, 0.0])}, sigma=0.4)
+    assert_allclose(parameters["mu"], 1.0)
+    assert_allclose(parameters["sigma"], [0.5, 0.4])
 
 
-def test_errors_are_taken_where_the_table_has_them() -> None:
+def test_errors_are_used_where_the_table_has_them() -> None:
     table = optima(ERRORS)
-    assert default_likelihood(FRONTIER, table) is normal
+    assert default_likelihood(FRONTIER, table) is NORMAL
     measured = default_likelihood(FRONTIER, table.assign(params_log_sd=ERRORS))
-    assert measured(("flops",)).name == "with_errors:errors=params_log_sd,sigma=0.2"
+    assert measured is with_errors("params_log_sd", 0.2)
 
 
 def test_optima_count_by_their_errors() -> None:
@@ -48,7 +49,7 @@ def test_optima_count_by_their_errors() -> None:
     assert abs(float(a.mean()) - slope) < abs(float(a.mean()) - unweighted)
 
 
-def test_hundred_times_the_compute() -> None:
+def test_a_hundred_times_the_compute() -> None:
     """28.8 times the params by Kaplan's exponent, ten times by that of a half."""
     assert_allclose(per_hundred(np.array([0.73, 0.5])), [28.8, 10.0], atol=0.05)
 

@@ -9,17 +9,19 @@ import pytest
 from numpy.testing import assert_allclose
 
 from bayescale import datasets
-from bayescale.allocation import optimum_of_groups
-from bayescale.calling import call
 from bayescale.errors import LawError
-from bayescale.fitting import Fit, fit
-from bayescale.flops import alike
-from bayescale.law import Law
-from bayescale.likelihood import student_t
-from bayescale.models import ISOFLOP, ISOFLOP_SKEWED, chinchilla, isoflop
-from bayescale.models.isoflop_claims import PLAIN, PORIAN
+from bayescale.fitting.fit import fit
+from bayescale.fitting.load import load
+from bayescale.fitting.record import Fit
+from bayescale.likelihoods import STUDENT_T
+from bayescale.models import ISOFLOP, ISOFLOP_SKEWED
+from bayescale.models.size_and_data import chinchilla, isoflop
+from bayescale.models.size_and_data.isoflop_claims import PLAIN, PORIAN
 from bayescale.plots import plot_optimum, plot_runs, plot_slices
-from bayescale.storage import load
+from bayescale.posterior.optimum import group_optimum
+from bayescale.spec.compute import same_compute
+from bayescale.spec.functions import call
+from bayescale.spec.law import Law
 from tests.designs import coefficients, design, middle
 from tests.tables import PublicTable
 
@@ -42,15 +44,15 @@ def test_the_skewed_law_is_chinchilla_where_the_exponents_fix_the_frontier(
 ) -> None:
     params, flops = np.meshgrid(np.geomspace(1e6, 1e13, 15), np.geomspace(1e17, 1e26, 10))
     expected = chinchilla.loss(params, flops / 6 / params, **known)
-    found = isoflop.skewed_loss(params, flops, **from_chinchilla(**known))
-    assert_allclose(found, expected, rtol=1e-12)
+    losses = isoflop.skewed_loss(params, flops, **from_chinchilla(**known))
+    assert_allclose(losses, expected, rtol=1e-12)
 
 
 @both
-def test_the_bottom_of_a_budget_is_where_it_says(law: Law) -> None:
+def test_the_bottom_of_a_budget_is_at_its_optimum(law: Law) -> None:
     values = coefficients(law, design(law), middle(law))
     for flops in (1e18, 1e21, 1e25):
-        best = call(law.optimal_params, values, product=flops / 6)
+        best = call(law.optimum.params, values, product=flops / 6)
         losses = law.formula(best * np.array([0.999, 1.0, 1.001]), flops, **values)
         assert losses.argmin() == 1
 
@@ -81,15 +83,15 @@ def test_a_parabola_puts_the_optimum_too_high_by_the_same_at_every_budget(
     """Without noise, on 15 sizes that reach a factor of 4, 8 and 16 to both sides."""
     exponents = {name: known[name] for name in ("A", "B", "alpha", "beta")}
     best = chinchilla.optimal_params(flops / 6, **exponents)
-    found = []
+    errors = []
     for reach in (4, 8, 16):
         away = np.linspace(-np.log(reach), np.log(reach), 15)
         params = best * np.exp(away)
         square, linear, _ = np.polyfit(
             away, chinchilla.loss(params, flops / 6 / params, **known), 2
         )
-        found.append(100 * np.expm1(-linear / 2 / square))
-    assert_allclose(found, percent, atol=0.5)  # as printed, in whole percent
+        errors.append(100 * np.expm1(-linear / 2 / square))
+    assert_allclose(errors, percent, atol=0.5)  # as printed, in whole percent
 
 
 def test_budgets_are_runs_of_about_the_same_compute() -> None:
@@ -102,11 +104,11 @@ def test_budgets_are_runs_of_about_the_same_compute() -> None:
 
 def least_squares(runs: pd.DataFrame) -> tuple[float, float]:
     """Exponent and standard error of a parabola at each budget and a line through the bottoms."""
-    found = []
-    for _, one in runs.groupby(alike(np.log10(runs["flops"].to_numpy()), isoflop.WIDTH)):
+    optima = []
+    for _, one in runs.groupby(same_compute(np.log10(runs["flops"].to_numpy()), isoflop.WIDTH)):
         square, linear, _ = np.polyfit(np.log(one["params"]), one["loss"], 2)
-        found.append((np.log(one["flops"]).mean(), -linear / 2 / square))
-    x, y = np.array(found).T
+        optima.append((np.log(one["flops"]).mean(), -linear / 2 / square))
+    x, y = np.array(optima).T
     (slope, _), covariance = np.polyfit(x, y, 1, cov=True)
     return float(slope), float(np.sqrt(covariance[0, 0]))
 
@@ -131,8 +133,8 @@ TABLE_1 = {"rw": (0.835, 0.706, 0.602, 0.571, 0.497), "owt2": (0.864, 0.699, 0.6
 @pytest.mark.parametrize("data", TABLE_1)
 def test_the_ladder_is_that_of_the_papers_first_table(data: str) -> None:
     """The file of fits has more digits, so that rounding twice may take half a digit more."""
-    found = [PORIAN[f"{data}_{step}"][0] for step in STEPS]
-    assert_allclose(found, TABLE_1[data], atol=0.55e-3)
+    exponents = [PORIAN[f"{data}_{step}"][0] for step in STEPS]
+    assert_allclose(exponents, TABLE_1[data], atol=0.55e-3)
 
 
 def test_the_authors_exponents_are_those_of_their_file(public_table: PublicTable) -> None:
@@ -143,7 +145,7 @@ def test_the_authors_exponents_are_those_of_their_file(public_table: PublicTable
     assert_allclose(known[order[0]], ends[order[1]], atol=0.5e-4 * 1.001)
 
 
-SHORT = {"random_seed": 3, "draws": 300, "tune": 500, "chains": 2, "likelihood": student_t}
+SHORT = {"random_seed": 3, "draws": 300, "tune": 500, "chains": 2, "likelihood": STUDENT_T}
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +158,7 @@ def test_coefficients_are_those_of_no_budget_in_particular(swept: Fit) -> None:
     assert not any("isoflop" in posterior[name].dims for name in ISOFLOP.coefficient_names)
     assert posterior["k_isoflop"].dims[-1] == "isoflop"
     assert not any("isoflop" in name for name in swept.summary().index)
-    assert {"a", "k", "centre_sd", "level_sd", "curve_sd"} <= set(swept.summary().index)
+    assert {"a", "k", "centre_sd", "level_sd", "curve_sd"} <= set(swept.summary(all=True).index)
 
 
 def test_budgets_scatter_about_the_common_frontier(swept: Fit) -> None:
@@ -175,22 +177,22 @@ def test_budgets_scatter_about_the_common_frontier(swept: Fit) -> None:
 
 
 def test_the_optimum_is_the_frontier(swept: Fit) -> None:
-    found = swept.optimum([1e19, 1e21, 1e24], extrapolate=False)
-    expected = swept.posterior["k"] * found["budget"] ** swept.posterior["a"]
-    assert found["N_opt"].dims == ("chain", "draw", "budget")
-    assert_allclose(found["N_opt"], expected, rtol=1e-12)
-    at = swept.posterior["E"] + swept.posterior["F"] / found["budget"] ** swept.posterior["g"]
-    assert_allclose(found["L_opt"], at, rtol=1e-12)
+    optimum = swept.optimum([1e19, 1e21, 1e24], drift=False)
+    expected = swept.posterior["k"] * optimum["budget"] ** swept.posterior["a"]
+    assert optimum["N_opt"].dims == ("chain", "draw", "budget")
+    assert_allclose(optimum["N_opt"], expected, rtol=1e-12)
+    at = swept.posterior["E"] + swept.posterior["F"] / optimum["budget"] ** swept.posterior["g"]
+    assert_allclose(optimum["L_opt"], at, rtol=1e-12)
 
 
 def test_a_known_budget_is_predicted_with_its_own_parabola(swept: Fit) -> None:
     """At the largest budget, and beside it where there is none: that is less sure."""
     points = pd.DataFrame({"params": 1e10, "flops": [3e21, 2e21]})
-    said = swept.predict(points, extrapolate=False)["mean"]
+    mean = swept.predict(points, drift=False)["mean"]
     own = swept.posterior.sel(isoflop="3e+21")
     values = {name: own.get(f"{name}_isoflop", own[name]) for name in ISOFLOP.coefficient_names}
-    assert_allclose(said.isel(point=0), ISOFLOP.formula(1e10, 3e21, **values), rtol=1e-9)
-    assert float(said.isel(point=1).std()) > float(said.isel(point=0).std())
+    assert_allclose(mean.isel(point=0), ISOFLOP.formula(1e10, 3e21, **values), rtol=1e-9)
+    assert float(mean.isel(point=1).std()) > float(mean.isel(point=0).std())
 
 
 def sweep(known: dict[str, float], grids: dict[float, tuple[float, float]]) -> pd.DataFrame:
@@ -213,10 +215,10 @@ def test_a_budget_without_a_bottom_borrows_from_the_others() -> None:
     grids = dict.fromkeys((1e18, 3e18, 1e19, 3e19, 1e20, 3e20), (0.2, 5.0))
     runs = sweep(known, grids | {1e21: (0.05, 0.5)})
     fitted = fit(ISOFLOP_SKEWED, runs, random_seed=9)
-    best = np.log(optimum_of_groups(fitted)["N_opt"])
+    best = np.log(group_optimum(fitted.draws)["N_opt"])
     spread = best.std(("chain", "draw"))
     assert float(spread.sel(isoflop="1e+21")) > float(spread.drop_sel(isoflop="1e+21").max())
-    # It is told by the others as well: alone, a parabola has its bottom at an edge or nowhere.
+    # The others inform it as well: alone, a parabola has its bottom at an edge or nowhere.
     exponents = {name: known[name] for name in ("A", "B", "alpha", "beta")}
     truth = np.log(chinchilla.optimal_params(1e21 / 6, **exponents))
     off = (float(best.sel(isoflop="1e+21").mean()) - truth) / float(spread.sel(isoflop="1e+21"))
@@ -228,7 +230,7 @@ def test_a_budget_without_a_bottom_borrows_from_the_others() -> None:
 
 @pytest.mark.slow
 @both
-def test_the_exponent_of_the_coupled_law_is_found_at_a_sweep(law: Law) -> None:
+def test_the_exponent_of_the_coupled_law_is_recovered_at_a_sweep(law: Law) -> None:
     """The table was simulated from the coupled law, whose exponent is beta / (alpha + beta)."""
     truth = datasets.card("simulated_isoflop").truth
     fitted = fit(law, datasets.load("simulated_isoflop"), random_seed=2)
@@ -239,37 +241,37 @@ def test_the_exponent_of_the_coupled_law_is_found_at_a_sweep(law: Law) -> None:
 
 
 def test_every_budget_has_its_own_optimum(swept: Fit) -> None:
-    found = optimum_of_groups(swept)
-    assert list(found["isoflop"].to_numpy()) == list(swept.structure.groups)
+    optimum = group_optimum(swept.draws)
+    assert list(optimum["isoflop"].to_numpy()) == list(swept.structure.groups)
     k = swept.posterior["k_isoflop"]
-    expected = (k * found["flops"] ** swept.posterior["a"]).transpose(*found["N_opt"].dims)
-    assert_allclose(found["N_opt"], expected, rtol=1e-9)
-    spent = 6 * found["N_opt"] * found["D_opt"] / found["flops"]
+    expected = (k * optimum["flops"] ** swept.posterior["a"]).transpose(*optimum["N_opt"].dims)
+    assert_allclose(optimum["N_opt"], expected, rtol=1e-9)
+    spent = 6 * optimum["N_opt"] * optimum["D_opt"] / optimum["flops"]
     assert_allclose(spent, 1.0, rtol=1e-12)
 
 
 def test_only_laws_of_budgets_have_them(small_fit: Fit) -> None:
     with pytest.raises(LawError, match=r"does not group runs.*isoflop.*fit\.optimum"):
-        optimum_of_groups(small_fit)
+        group_optimum(small_fit.draws)
 
 
-def test_pictures_have_a_curve_and_an_optimum_for_each_budget(swept: Fit) -> None:
-    figure, (left, right) = plt.subplots(1, 2)
-    plot_runs(swept, ax=left)
-    curves = {line.get_color() for line in left.lines if len(line.get_xdata()) > 2}
+def test_pictures_have_a_curve_and_an_optimum_for_every_budget(swept: Fit) -> None:
+    figure, (first, second) = plt.subplots(1, 2)
+    plot_runs(swept, ax=first)
+    curves = {line.get_color() for line in first.lines if len(line.get_xdata()) > 2}
     assert len(curves) == len(swept.structure.groups)
-    plot_optimum(swept.optimum(np.geomspace(1e18, 1e22, 12)), fit=swept, ax=right)
-    (bars,) = right.containers
-    best = optimum_of_groups(swept)["N_opt"].median(("chain", "draw"))
+    plot_optimum(swept.optimum(np.geomspace(1e18, 1e22, 12)), fit=swept, ax=second)
+    (bars,) = second.containers
+    best = group_optimum(swept.draws)["N_opt"].median(("chain", "draw"))
     assert_allclose(bars.lines[0].get_ydata(), best)
     plt.close(figure)
     assert len(plot_slices(swept)) == 6
     plt.close("all")
 
 
-def test_a_saved_fit_knows_its_budgets(swept: Fit, tmp_path: Path) -> None:
+def test_a_saved_fit_has_its_budgets(swept: Fit, tmp_path: Path) -> None:
     swept.save(tmp_path / "fit.nc")
-    again = load(tmp_path / "fit.nc")
-    assert again.structure.groups == swept.structure.groups
-    assert_allclose(optimum_of_groups(again)["N_opt"], optimum_of_groups(swept)["N_opt"])
-    assert_allclose(again.optimum(1e22)["N_opt"], swept.optimum(1e22)["N_opt"])
+    loaded = load(tmp_path / "fit.nc")
+    assert loaded.structure.groups == swept.structure.groups
+    assert_allclose(group_optimum(loaded.draws)["N_opt"], group_optimum(swept.draws)["N_opt"])
+    assert_allclose(loaded.optimum(1e22)["N_opt"], swept.optimum(1e22)["N_opt"])

@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from bayescale.calling import call
-from bayescale.claims import Claim
-from bayescale.law import Law
-from bayescale.models import chinchilla, coupled, kaplan
-from bayescale.models.chinchilla import CHINCHILLA
-from bayescale.models.kaplan import KAPLAN_ND
+from bayescale.models.size_and_data import chinchilla, coupled, kaplan
+from bayescale.models.size_and_data.chinchilla import CHINCHILLA
+from bayescale.models.size_and_data.kaplan import KAPLAN_ND
+from bayescale.spec.claim import Claim
+from bayescale.spec.functions import call
+from bayescale.spec.law import Law
 
 GOPHER = 5.76e23  # FLOP
 PARAMS, TOKENS = np.meshgrid(np.geomspace(1e7, 1e12, 11), np.geomspace(1e8, 1e14, 13))
 
 
 def claim(law: Law, label: str) -> Claim:
-    return next(each for each in law.claims if each.label == label)
+    return next(claim for claim in law.claims if claim.label == label)
 
 
 def values(label: str) -> dict[str, float]:
@@ -85,11 +85,11 @@ def rounding(label: str, flops: float) -> float:
 def test_the_third_decimal_of_an_exponent_shows_in_the_optimum(
     label: str, params: float, ratio: float
 ) -> None:
-    found, tokens_per_param = optimum(label, GOPHER)
+    best, tokens_per_param = optimum(label, GOPHER)
     # Half of the last digit, and what a fifth decimal of the exponents would do.
     loose = rounding(label, GOPHER)
     assert loose < 0.005
-    assert_allclose(found, params, rtol=loose + 0.5e8 / params)
+    assert_allclose(best, params, rtol=loose + 0.5e8 / params)
     assert_allclose(tokens_per_param, ratio, rtol=2 * loose + 0.05 / ratio)
 
 

@@ -1,10 +1,10 @@
-"""The floor that loss to loss has in common with the first set's own law."""
+"""The floor that loss to loss shares with the law of the first set."""
 
 import numpy as np
 from numpy.testing import assert_allclose
 
-from bayescale.law import Units
-from bayescale.models.loss_to_loss import NEAR, joint_coefficients
+from bayescale.models.data.loss_to_loss import NEAR, joint_coefficients
+from bayescale.spec.law import Units
 
 PIVOT, LOWEST = 3.0, 2.4
 
@@ -14,13 +14,13 @@ def coefficients(E: np.ndarray) -> dict[str, np.ndarray]:
     return joint_coefficients(units, E, level=np.float64(1.0), share=(0.6, 0.4), slope=1.2)
 
 
-def test_it_is_the_first_sets_own_well_below_all_losses() -> None:
+def test_far_from_all_losses_it_is_the_first_sets_own() -> None:
     """Ten widths below, it bends away by exp(-10) of a width."""
     E = np.linspace(0.0, LOWEST - 10 * NEAR * PIVOT, 20)
     assert_allclose(coefficients(E)["E_0"], E, atol=1.01 * NEAR * PIVOT * np.exp(-10))
 
 
-def test_it_comes_near_the_lowest_loss_and_never_above_it() -> None:
+def test_it_comes_near_the_lowest_loss_but_stays_lower() -> None:
     E = np.linspace(2.0, 3.0, 40)
     floor = coefficients(E)["E_0"]
     assert np.all((floor < LOWEST) & (floor < E))
@@ -28,8 +28,8 @@ def test_it_comes_near_the_lowest_loss_and_never_above_it() -> None:
     assert_allclose(floor[-1], LOWEST, atol=1e-9)
 
 
-def test_the_slope_at_the_pivot_is_the_one_that_was_asked_for() -> None:
-    found = coefficients(np.array([1.0, 2.0, 2.39]))
-    above = PIVOT - found["E_0"]
-    slope = found["K"] * found["kappa"] * above ** (found["kappa"] - 1) * PIVOT / 2.0
+def test_the_slope_at_the_pivot_is_the_sampled_one() -> None:
+    values = coefficients(np.array([1.0, 2.0, 2.39]))
+    reducible = PIVOT - values["E_0"]
+    slope = values["K"] * values["kappa"] * reducible ** (values["kappa"] - 1) * PIVOT / 2.0
     assert_allclose(slope, 1.2, rtol=1e-6)

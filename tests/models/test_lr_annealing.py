@@ -1,4 +1,4 @@
-"""The annealing law against its sums step by step, and what was computed from its curves."""
+"""The annealing law against its sums step by step, and against least squares on its curves."""
 
 import numpy as np
 import pandas as pd
@@ -6,24 +6,24 @@ import pytest
 from numpy.testing import assert_allclose
 
 import bayescale as bs
-from bayescale.claims import Claim
-from bayescale.endings import endings
 from bayescale.errors import DataError
-from bayescale.models.lr_annealing import (
+from bayescale.fitting.curve_ends import curve_ends
+from bayescale.models.dynamics.lr_annealing import (
     LR_ANNEALING,
     lr_annealing,
     lr_drop,
     lr_sum,
     warmup_stable_decay,
 )
-from bayescale.models.lr_annealing_claims import LUO
-from bayescale.runs import runs_for
+from bayescale.models.dynamics.lr_annealing_claims import LUO
+from bayescale.runs.read import runs_for
+from bayescale.spec.claim import Claim
 from tests.tables import PublicTable
 
 PEAK = 3e-4
 
 
-def by_the_letter(rates: np.ndarray, decay: float) -> tuple[np.ndarray, np.ndarray]:
+def step_by_step(rates: np.ndarray, decay: float) -> tuple[np.ndarray, np.ndarray]:
     """Both sums by the formula, a step at a time."""
     sums, drops, total, momentum, area = [], [], 0.0, 0.0, 0.0
     before = rates[0]
@@ -46,14 +46,14 @@ def curve(steps: np.ndarray, rates: np.ndarray, **columns: object) -> pd.DataFra
 def test_sums_are_those_of_the_formula_after_the_rise(decay: float) -> None:
     steps = np.arange(100, 1001)
     rates = PEAK * (0.55 + 0.45 * np.cos(np.pi * (steps - 100) / 900))
-    sums, drops = by_the_letter(rates, decay)
+    sums, drops = step_by_step(rates, decay)
     rise = PEAK * np.arange(100) / 100
     table = curve(steps, rates)
     assert_allclose(lr_sum(table), rise.sum() + sums, rtol=1e-12)
     assert_allclose(lr_drop(table, decay), drops, rtol=1e-9, atol=1e-18)
 
 
-def test_a_lasting_drop_works_as_the_closed_form_says() -> None:
+def test_a_lasting_drop_acts_as_in_closed_form() -> None:
     """Of a drop at step k, (1 - decay^(s - k + 1)) / (1 - decay) has come about at step s."""
     steps = np.arange(100, 2101, 50)
     table = curve(steps, np.where(steps < 1000, PEAK, PEAK / 10))
@@ -73,11 +73,13 @@ def test_an_isolated_change_over_a_wide_gap_is_a_slow_fall() -> None:
     assert_allclose(lr_drop(sparse, 0.999), lr_drop(dense, 0.999)[shared.index], atol=1e-15)
 
 
-def test_the_length_of_the_rise_can_be_said() -> None:
+def test_the_length_of_the_rise_can_be_given() -> None:
     steps = np.arange(160, 1001, 20)
-    late, told = (curve(steps, np.full(43, PEAK), **more) for more in ({}, {"warmup_steps": 100.0}))
-    assert_allclose(lr_sum(told) - lr_sum(late), PEAK * 30, rtol=1e-9)
-    assert np.all(lr_drop(told, 0.999) == 0)
+    late, longer = (
+        curve(steps, np.full(43, PEAK), **more) for more in ({}, {"warmup_steps": 100.0})
+    )
+    assert_allclose(lr_sum(longer) - lr_sum(late), PEAK * 30, rtol=1e-9)
+    assert np.all(lr_drop(longer, 0.999) == 0)
 
 
 def test_a_curve_in_any_order_and_among_others_has_the_same_sums() -> None:
@@ -85,8 +87,8 @@ def test_a_curve_in_any_order_and_among_others_has_the_same_sums() -> None:
     one = curve(steps, np.linspace(PEAK, PEAK / 10, len(steps)))
     other = curve(steps, np.full(len(steps), PEAK)).assign(schedule="two")
     mixed = pd.concat([one, other]).sample(frac=1, random_state=3).reset_index(drop=True)
-    found = mixed.assign(found=lr_drop(mixed, 0.999)).query("schedule == 'one'").sort_values("step")
-    assert_allclose(found["found"], lr_drop(one, 0.999), rtol=1e-12)
+    drops = mixed.assign(drop=lr_drop(mixed, 0.999)).query("schedule == 'one'").sort_values("step")
+    assert_allclose(drops["drop"], lr_drop(one, 0.999), rtol=1e-12)
 
 
 def test_one_row_alone_is_no_schedule() -> None:
@@ -99,34 +101,34 @@ def test_columns_that_are_missing_are_named() -> None:
         lr_sum(pd.DataFrame({"step": [1.0], "schedule": ["one"]}))
 
 
-def test_a_schedule_falls_from_where_it_says() -> None:
-    made = warmup_stable_decay(10_000, 2_000, peak=PEAK, last=0.0, warmup_steps=500)
-    assert made["step"].iloc[[0, -1]].tolist() == [500.0, 10_000.0]
-    assert made.loc[made["step"] <= 8_000, "learning_rate"].eq(PEAK).all()
-    assert_allclose(np.interp(9_000, made["step"], made["learning_rate"]), PEAK / 2)
+def test_a_schedule_falls_at_its_end() -> None:
+    schedule = warmup_stable_decay(10_000, 2_000, peak=PEAK, last=0.0, warmup_steps=500)
+    assert schedule["step"].iloc[[0, -1]].tolist() == [500.0, 10_000.0]
+    assert schedule.loc[schedule["step"] <= 8_000, "learning_rate"].eq(PEAK).all()
+    assert_allclose(np.interp(9_000, schedule["step"], schedule["learning_rate"]), PEAK / 2)
     with pytest.raises(DataError, match="expected both above 0, and room for both"):
         warmup_stable_decay(10_000, 9_900, peak=PEAK, last=0.0, warmup_steps=500)
 
 
-def test_what_a_drop_takes_off_in_the_end() -> None:
+def test_how_much_a_drop_lowers_the_loss_in_the_end() -> None:
     """The law's own loss long after a drop, against `drop_gain` times the drop."""
     known = dict(LR_ANNEALING.claims[0].values)
     table = curve(steps := np.arange(100, 40_001, 100), np.where(steps < 5_000, PEAK, PEAK / 10))
     gained = known["C"] * float(lr_drop(table, 0.999).iloc[-1])
-    # What is left after 35,000 steps is 0.999^35,000, below 1e-15.
+    # The remainder after 35,000 steps is 0.999^35,000, below 1e-15.
     assert_allclose(gained, LR_ANNEALING.derive(known)["drop_gain"] * 0.9 * PEAK, rtol=1e-9)
 
 
 def least_squares(known: pd.DataFrame) -> dict[str, float]:
-    from scipy.optimize import least_squares as minimised
+    from scipy.optimize import least_squares as minimise
 
-    def left(x: np.ndarray) -> np.ndarray:
-        given = {"L_0": x[0], "A": np.exp(x[1]), "alpha": x[2], "C": x[3]}
-        told = LR_ANNEALING.formula(known["lr_sum"], known["lr_drop"], **given)
-        return np.asarray(np.log(told) - np.log(known["loss"]))
+    def residuals(x: np.ndarray) -> np.ndarray:
+        values = {"L_0": x[0], "A": np.exp(x[1]), "alpha": x[2], "C": x[3]}
+        expected = LR_ANNEALING.formula(known["lr_sum"], known["lr_drop"], **values)
+        return np.asarray(np.log(expected) - np.log(known["loss"]))
 
-    found = minimised(left, [2.5, -0.5, 0.5, 0.5], xtol=1e-14, ftol=1e-14, gtol=1e-14).x
-    return {"L_0": found[0], "A": float(np.exp(found[1])), "alpha": found[2], "C": found[3]}
+    x = minimise(residuals, [2.5, -0.5, 0.5, 0.5], xtol=1e-14, ftol=1e-14, gtol=1e-14).x
+    return {"L_0": x[0], "A": float(np.exp(x[1])), "alpha": x[2], "C": x[3]}
 
 
 @pytest.mark.parametrize("claim", LUO, ids=lambda claim: claim.label)
@@ -134,21 +136,21 @@ def test_least_squares_on_two_curves_gives_the_claims(
     public_table: PublicTable, claim: Claim
 ) -> None:
     law = lr_annealing(float(claim.method.removeprefix("decay ")))
-    table = public_table(claim.table)
-    known = runs_for(law, table.drop(index=list(claim.without)))
+    table = public_table(claim.data.table)
+    known = runs_for(law, table.drop(index=list(claim.data.without)))
     assert set(known["schedule"]) == {"cosine_24000", "constant_24000"}
     assert table["schedule"].isin(set(known["schedule"])).sum() == len(known)
-    found = least_squares(known)
+    estimates = least_squares(known)
     for name, value in claim.values.items():
         # Half a unit of the last digit, and as much again for the claim's own computation.
-        assert_allclose(found[name], value, atol=2 * claim.rounding(name), err_msg=name)
+        assert_allclose(estimates[name], value, atol=2 * claim.rounding(name), err_msg=name)
 
 
 @pytest.mark.parametrize("size", ["25m", "100m", "400m"])
 def test_branches_are_fitted_once(public_table: PublicTable, size: str) -> None:
     runs = runs_for(LR_ANNEALING, public_table(f"multi_power_law_{size}"))
-    series = LR_ANNEALING.likelihoods[0](LR_ANNEALING.inputs).series
-    kept = runs[series.taken(runs, ("lr_sum", "lr_drop", "loss"))]
+    series = LR_ANNEALING.likelihoods[0].series
+    kept = runs[series.kept_rows(runs, ("lr_sum", "lr_drop", "loss"))]
     early = kept[kept["schedule"].isin(["wsdcon_3", "wsdcon_9", "wsdcon_18"])].query("step < 8000")
     # One curve may hold the rows before the step; each other branch has one, where it leaves.
     assert np.sort(early.groupby("schedule").size())[:2].tolist() == [1, 1]
@@ -177,6 +179,6 @@ def test_a_table_of_the_same_design_gives_its_constants_back(public_table: Publi
         warmup_stable_decay(24_000, steps, peak=PEAK, last=PEAK / 10, warmup_steps=2_160)
         for steps in (100, 4_000)
     ]
-    ends = endings(fitted, pd.concat(schedules, ignore_index=True))
+    ends = curve_ends(fitted, pd.concat(schedules, ignore_index=True))
     assert ends["curve"].to_numpy().tolist() == ["wsd_100", "wsd_4000"]
     assert float((ends["best"] == 1).mean()) > 0.99

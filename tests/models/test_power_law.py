@@ -5,15 +5,15 @@ import pytest
 from numpy.testing import assert_allclose
 
 from bayescale import datasets
-from bayescale.flops import PF_DAY, SIX_ND
-from bayescale.law import Law
-from bayescale.models.power_law import (
+from bayescale.models.one_variable.power_law import (
     HENIGHAN_LOSS_C,
     HENIGHAN_LOSS_N,
     KAPLAN_C,
     KAPLAN_D,
     KAPLAN_N,
 )
+from bayescale.spec.compute import PF_DAY, SIX_ND
+from bayescale.spec.law import Law
 
 
 def at(law: Law, label: str, x: float) -> float:
@@ -51,8 +51,8 @@ def test_henighan_exponents_span_the_printed_range(law: Law, lowest: float, high
 
 def test_henighan_loss_is_its_floor_and_one_at_the_printed_scale() -> None:
     for claim in HENIGHAN_LOSS_N.claims:
-        found = at(HENIGHAN_LOSS_N, claim.label, claim.values["x_0"])
-        assert_allclose(found, claim.values["E"] + 1, rtol=1e-9)
+        loss = at(HENIGHAN_LOSS_N, claim.label, claim.values["x_0"])
+        assert_allclose(loss, claim.values["E"] + 1, rtol=1e-9)
 
 
 def test_the_nine_printed_sizes_lie_on_a_line() -> None:

@@ -1,4 +1,4 @@
-"""A small fit to draw, and figures that do not outlive their test."""
+"""Small fits to draw, and figures that are closed after each test."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ SMALL = {"draws": 200, "tune": 300, "chains": 2}
 
 @pytest.fixture(autouse=True)
 def _closed_figures() -> Iterator[None]:
-    plt.close("all")  # what others left open
+    plt.close("all")  # figures of other tests
     yield
     plt.close("all")
 
@@ -28,16 +28,16 @@ def small_fit() -> bs.Fit:
 
 @pytest.fixture(scope="session")
 def grouped_fit() -> bs.Fit:
-    """The same runs, told apart by a corpus that has a level of its own."""
+    """Two corpora among these runs, each with its own exponent of params."""
     runs = bs.datasets.load("simulated_isoflop")
-    told_apart = runs.assign(corpus=["code", "web"] * (len(runs) // 2))
+    labelled = runs.assign(corpus=["code", "web"] * (len(runs) // 2))
     pool = {name: "shared" for name in bs.models.COUPLED.priors} | {"alpha": "separate"}
-    return bs.fit(bs.models.COUPLED, told_apart, by="corpus", pool=pool, random_seed=2, **SMALL)
+    return bs.fit(bs.models.COUPLED, labelled, groups="corpus", pool=pool, random_seed=2, **SMALL)
 
 
 @pytest.fixture(scope="session")
 def one_input_fit() -> bs.Fit:
-    """Kaplan's law of compute alone, on the best run of each budget."""
+    """Kaplan's law of compute alone, fitted to the best run of each budget."""
     runs = bs.datasets.load("simulated_isoflop")
     best = runs.loc[runs.groupby("flops")["loss"].idxmin()]
     return bs.fit(bs.models.KAPLAN_C, best, random_seed=3, **SMALL)

@@ -22,7 +22,7 @@ def test_flagged_quantities_stand_out(small_fit):
     assert_allclose(dots["too narrow (above 1.3)"], [[1.7, 2]])
 
 
-def test_one_is_marked_and_what_is_flagged_is_shaded():
+def test_one_is_marked_and_flagged_ratios_are_shaded():
     ax = plot_honesty(TABLE)
     assert_allclose(ax.lines[0].get_xdata(), [1.0, 1.0])
     assert_allclose(ax.patches[0].get_x(), 1.3)
@@ -30,7 +30,7 @@ def test_one_is_marked_and_what_is_flagged_is_shaded():
     assert ax.get_xlim()[1] > 1.7
 
 
-def test_the_axis_says_what_the_ratio_is():
+def test_the_axis_names_the_ratio():
     assert plot_honesty(TABLE).get_xlabel() == "honesty ratio: jackknife sd / posterior sd"
 
 

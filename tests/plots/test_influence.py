@@ -4,7 +4,7 @@ import xarray as xr
 from numpy.testing import assert_allclose
 
 import bayescale as bs
-from bayescale.influence import influence
+from bayescale.diagnostics.influence import influence
 from bayescale.plots import plot_influence
 
 
@@ -17,7 +17,7 @@ def dots(ax) -> dict[str, np.ndarray]:
     return {c.get_label(): c.get_offsets() for c in ax.collections if c.get_label()[0] != "_"}
 
 
-def test_runs_stand_at_their_rows_and_large_ones_are_named():
+def test_runs_are_at_their_rows_and_large_ones_are_named():
     ax = plot_influence(change([0.2, -1.4, 0.9]))
     assert_allclose(dots(ax)["within one sd"], [[1, 0.2], [3, 0.9]])
     assert_allclose(dots(ax)["more than one sd"], [[2, -1.4]])
@@ -26,7 +26,7 @@ def test_runs_stand_at_their_rows_and_large_ones_are_named():
     assert ax.get_ylabel() == r"change of $\alpha$ without it (posterior sd)"
 
 
-def test_clusters_stand_under_their_names():
+def test_clusters_are_labelled_with_their_names():
     ax = plot_influence(change([0.2, 1.4], cluster=["1e+18", "1e+19"]))
     assert [label.get_text() for label in ax.get_xticklabels()] == ["1e+18", "1e+19"]
     assert not ax.texts
@@ -43,7 +43,7 @@ def test_one_sd_is_shaded_and_inside_the_axes():
 
 def test_a_fit_has_influences_to_draw(small_fit):
     ax = plot_influence(influence(small_fit)["alpha"])
-    assert sum(len(each) for each in dots(ax).values()) == len(small_fit.runs)
+    assert sum(map(len, dots(ax).values())) == len(small_fit.runs)
 
 
 def test_several_numbers_a_case_are_refused():

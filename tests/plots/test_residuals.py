@@ -7,21 +7,21 @@ import bayescale as bs
 from bayescale.plots import plot_residuals
 
 
-def drawn(ax):
+def dots(ax):
     return np.concatenate(
         [c.get_offsets() for c in ax.collections if isinstance(c, PathCollection)]
     )
 
 
 def bars(ax):
-    found = next(c for c in ax.collections if isinstance(c, LineCollection))
-    return np.array(found.get_segments())
+    bars = next(c for c in ax.collections if isinstance(c, LineCollection))
+    return np.array(bars.get_segments())
 
 
 def test_a_dot_is_the_log_ratio_to_the_law_in_percent(small_fit):
     law = np.log(small_fit.predict(small_fit.runs)["mean"]).mean(("chain", "draw"))
     expected = 100 * (np.log(small_fit.runs["loss"]) - law.to_numpy())
-    assert_allclose(np.sort(drawn(plot_residuals(small_fit))[:, 1]), np.sort(expected))
+    assert_allclose(np.sort(dots(plot_residuals(small_fit))[:, 1]), np.sort(expected))
 
 
 def test_every_run_has_a_bar_as_wide_as_the_model_scatters_there(small_fit):
@@ -45,7 +45,7 @@ def test_the_legend_counts_runs_outside_their_bars(small_fit):
     ]
 
 
-def test_runs_lie_inside_their_bars_unless_shown_as_outside(small_fit):
+def test_runs_are_inside_their_bars_unless_shown_as_outside(small_fit):
     ax = plot_residuals(small_fit, against="tokens_per_param")
     ends = {low[0]: (low[1], high[1]) for low, high in bars(ax)}
     assert len(ends) == 90  # no two runs have the same ratio, so that it tells them apart
@@ -59,14 +59,14 @@ def test_runs_lie_inside_their_bars_unless_shown_as_outside(small_fit):
 def test_any_column_can_be_the_axis(small_fit, column):
     ax = plot_residuals(small_fit, against=column)
     runs = small_fit.runs.assign(tokens_per_param=lambda t: t["tokens"] / t["params"])
-    assert_allclose(np.sort(drawn(ax)[:, 0]), np.sort(runs[column]))
+    assert_allclose(np.sort(dots(ax)[:, 0]), np.sort(runs[column]))
     assert ax.get_xscale() == "log"
 
 
 def test_a_column_of_words_sets_runs_side_by_side(grouped_fit):
     ax = plot_residuals(grouped_fit, against="corpus")
     assert [label.get_text() for label in ax.get_xticklabels()] == ["code", "web"]
-    places = drawn(ax)[:, 0]
+    places = dots(ax)[:, 0]
     assert len(np.unique(places)) == len(grouped_fit.runs)
     assert_allclose([places.min(), places.max()], [-0.4, 1.4], atol=0.05)
 

@@ -60,7 +60,7 @@ def test_bands_are_drawn_for_every_curve(small_fit):
     assert len(bands) == len(curves(ax))
 
 
-def test_a_law_of_one_input_has_two_bands_and_marks_what_lies_beyond(one_input_fit):
+def test_a_law_of_one_input_has_two_bands_and_marks_extrapolation(one_input_fit):
     ax = plot_runs(one_input_fit)
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     assert labels == ["new run, 89% ETI", "law, 89% ETI", "law, median", "runs"]

@@ -7,24 +7,25 @@ import pandas as pd
 import pytest
 
 import bayescale as bs
-from bayescale.auditing import Audit, ClaimAudit
-from bayescale.choices import LIKELIHOODS
-from bayescale.fitting import Fit
-from bayescale.reporting import Report
+from bayescale.auditing.record import Audit, ClaimAudit
+from bayescale.fitting.record import Fit
+from bayescale.reporting.record import Report
+from bayescale.validation.choices import LIKELIHOODS
+from bayescale.validation.sweep import Parallel
 
 HOSTILE = "<script>alert(1)</script>\"'&$\\$_`|[x](javascript:1)"
-"""What would do harm as HTML, as Markdown or as a formula."""
-STRANGE = f"{HOSTILE} \u202e\N{HEBREW LETTER ALEF}\N{HEBREW LETTER BET} \U0001f600 {'very' * 40}"
-"""The same with text from right to left, an emoji, a sign that turns the line, and a long word."""
+"""Text that would do harm as HTML, as Markdown or as a formula."""
 
+STRANGE = f"{HOSTILE} \u202e\N{HEBREW LETTER ALEF}\N{HEBREW LETTER BET} \U0001f600 {'very' * 40}"
+"""That, with text from right to left, an emoji, a sign that turns the line, and a long word."""
 
 COLUMN = STRANGE.replace("/", "").replace("\\", "")
 """No column whose name could be a path can group runs."""
 
 
 @pytest.fixture(scope="session")
-def fitted(small_fit: Fit) -> Report:
-    """Of a short fit of the shipped runs."""
+def fit_report(small_fit: Fit) -> Report:
+    """Report of a short fit of the shipped runs."""
     return bs.report(small_fit, table="pocket", command="bayescale report pocket")
 
 
@@ -36,14 +37,14 @@ def hostile_fit() -> Fit:
     loss = 1.8 + 480 / params**0.35 + 2100 / (ratio * params) ** 0.37
     tables = [
         pd.DataFrame(
-            {"params": params, "tokens": ratio * params, "loss": loss * each, COLUMN: name}
+            {"params": params, "tokens": ratio * params, "loss": loss * factor, COLUMN: name}
         )
-        for name, each in zip((STRANGE, "plain"), noise, strict=True)
+        for name, factor in zip((STRANGE, "plain"), noise, strict=True)
     ]
     return bs.fit(
         bs.models.CHINCHILLA,
         pd.concat(tables, ignore_index=True),
-        by=COLUMN,
+        groups=COLUMN,
         pool="separate",
         draws=100,
         tune=300,
@@ -53,13 +54,13 @@ def hostile_fit() -> Fit:
 
 
 @pytest.fixture(scope="session")
-def hostile(hostile_fit: Fit) -> Report:
-    """Of that fit, with a table and a command that are no better."""
+def hostile_report(hostile_fit: Fit) -> Report:
+    """Report of that fit, with a table and a command that are no better."""
     return bs.report(hostile_fit, table=STRANGE, command=f"bayescale report {STRANGE}")
 
 
 @pytest.fixture(scope="session")
-def audit_at_hand(small_fit: Fit) -> Audit:
+def hostile_audit(small_fit: Fit) -> Audit:
     """Claims about the shipped runs, one of them hostile."""
     fit = replace(small_fit)
     values = {"E": 0.3, "alpha": 0.18, "beta": 0.27}
@@ -74,22 +75,30 @@ def audit_at_hand(small_fit: Fit) -> Audit:
     ]
     axes = {"likelihood": {name: LIKELIHOODS[name] for name in ("default", "one scale")}}
     short = {"draws": 200, "tune": 400, "chains": 2}
-    varied = bs.multiverse(fit.law, fit.runs, axes=axes, flops=1e13, jobs=1, random_seed=1, **short)
+    multiverse = bs.multiverse(
+        fit.law,
+        fit.runs,
+        axes=axes,
+        flops=1e13,
+        sampling=bs.Sampling(**short),
+        parallel=Parallel(jobs=1),
+        random_seed=1,
+    )
     return bs.audit(
-        claims, fit, law=fit.law, title=STRANGE, multiverse=varied, random_seed=1, **short
+        claims, fit, law=fit.law, title=STRANGE, multiverse=multiverse, random_seed=1, **short
     )
 
 
 @pytest.fixture(scope="session")
-def audited(audit_at_hand: Audit) -> Report:
-    """Of these claims."""
-    return bs.report(audit_at_hand, table="pocket", command="bayescale audit pocket")
+def audit_report(hostile_audit: Audit) -> Report:
+    """Report of these claims."""
+    return bs.report(hostile_audit, table="pocket", command="bayescale audit pocket")
 
 
 @pytest.fixture(scope="session")
-def many(audit_at_hand: Audit) -> Report:
-    """Of the same, twice, and of claims whose runs could not be had."""
-    (claim, *_) = (each.claim for each in audit_at_hand.claims)
+def audits_report(hostile_audit: Audit) -> Report:
+    """Report of that audit twice, and of a claim whose runs were not available."""
+    claim = hostile_audit.claims[0].claim
     missing = ClaimAudit(claim, ("not testable",), ("There was no network.",), {})
-    nothing = Audit(audit_at_hand.law, {}, (missing,), title="nowhere", dataset="nowhere")
-    return bs.report([audit_at_hand, audit_at_hand, nothing])
+    nothing = Audit(hostile_audit.law, {}, (missing,), title="nowhere", dataset="nowhere")
+    return bs.report([hostile_audit, hostile_audit, nothing])

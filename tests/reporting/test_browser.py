@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bayescale.reporting import Report
+from bayescale.reporting.record import Report
 
 selenium = pytest.importorskip("selenium", reason="needs selenium, of the group dev")
 from selenium import webdriver  # noqa: E402
@@ -18,7 +18,7 @@ from selenium.webdriver.chrome.service import Service  # noqa: E402
 CHROME = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(
-    not (CHROME and DRIVER), reason="needs chromium and chromedriver, the Debian packages say"
+    not (CHROME and DRIVER), reason="needs chromium and chromedriver, such as the Debian packages"
 )
 A4_WIDTH = 794
 """CSS pixels."""
@@ -38,16 +38,16 @@ def browser() -> Iterator[Any]:
     driver.quit()
 
 
-@pytest.fixture(scope="module", params=["fitted", "audited", "hostile"])
+@pytest.fixture(scope="module", params=["fit_report", "audit_report", "hostile_report"])
 def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made: Report = request.getfixturevalue(request.param)
+    report: Report = request.getfixturevalue(request.param)
     path = tmp_path_factory.mktemp("page") / "report.html"
-    made.save(path)
+    report.save(path)
     return path
 
 
-def opened(browser: Any, page: Path, width: int, *, dark: bool = False) -> None:
-    browser.get_log("browser"), browser.get_log("performance")  # what was before
+def open_page(browser: Any, page: Path, width: int, *, dark: bool = False) -> None:
+    browser.get_log("browser"), browser.get_log("performance")  # messages of the page before
     scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": scheme})
     metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
@@ -59,15 +59,16 @@ def opened(browser: Any, page: Path, width: int, *, dark: bool = False) -> None:
 def test_a_page_opens_without_complaint_and_within_its_width(
     browser: Any, page: Path, width: int
 ) -> None:
-    opened(browser, page, width)
+    open_page(browser, page, width)
     assert browser.get_log("browser") == []
-    events = [json.loads(each["message"])["message"] for each in browser.get_log("performance")]
-    asked = [
+    entries = browser.get_log("performance")
+    events = [json.loads(entry["message"])["message"] for entry in entries]
+    requests = [
         event["params"]["request"]["url"]
         for event in events
         if event["method"] == "Network.requestWillBeSent"
     ]
-    assert [url for url in asked if not url.startswith((page.as_uri(), "data:"))] == []
+    assert [url for url in requests if not url.startswith((page.as_uri(), "data:"))] == []
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
     wide = browser.execute_script(
         "return [...document.querySelectorAll('main *')]"
@@ -79,7 +80,7 @@ def test_a_page_opens_without_complaint_and_within_its_width(
 
 @pytest.mark.parametrize("width", [375, 1440])
 def test_figures_are_visible_and_anchors_work(browser: Any, page: Path, width: int) -> None:
-    opened(browser, page, width)
+    open_page(browser, page, width)
     sizes = browser.execute_script(
         "return [...document.querySelectorAll('figure svg')].map(e => e.getBoundingClientRect())"
         ".map(r => [r.width, r.height])"
@@ -92,11 +93,11 @@ def test_figures_are_visible_and_anchors_work(browser: Any, page: Path, width: i
     for link in links:
         browser.execute_script("document.documentElement.style.scrollBehavior = 'auto'")
         browser.execute_script(f"document.querySelector('nav a[href=\"{link}\"]').click()")
-        top, left = browser.execute_script(
+        top, remaining = browser.execute_script(
             f"const r = document.querySelector('{link}').getBoundingClientRect();"
             "return [r.top, document.documentElement.scrollHeight - innerHeight - scrollY]"
         )
-        assert abs(top) < 5 or left < 5, link  # at the top, or as far as the page goes
+        assert abs(top) < 5 or remaining < 5, link  # at the top, or as far as the page goes
 
 
 LUMINANCE = """
@@ -114,16 +115,16 @@ return [...document.querySelectorAll('h1,h2,h3,p,li,th,td,a,caption,figcaption,c
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_text_stands_out_from_its_background(browser: Any, page: Path, dark: bool) -> None:
-    opened(browser, page, 1440, dark=dark)
+    open_page(browser, page, 1440, dark=dark)
     ratios = browser.execute_script(LUMINANCE)
     assert len(ratios) > 100
-    assert [each for each in ratios if each[0] < CONTRAST] == []
+    assert [entry for entry in ratios if entry[0] < CONTRAST] == []
     background = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
     assert (background == "rgb(255, 255, 255)") is not dark
 
 
 def test_tables_are_whole_on_paper(browser: Any, page: Path) -> None:
-    opened(browser, page, A4_WIDTH)
+    open_page(browser, page, A4_WIDTH)
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     printable = 0.8 * A4_WIDTH
     cut = browser.execute_script(
@@ -132,12 +133,12 @@ def test_tables_are_whole_on_paper(browser: Any, page: Path) -> None:
         f"e => e.getBoundingClientRect().width > {printable} + 1).map(e => e.caption.innerText)"
     )
     assert cut == []
-    made = browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})
-    assert base64.b64decode(made["data"]).startswith(b"%PDF")
+    printed = browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})
+    assert base64.b64decode(printed["data"]).startswith(b"%PDF")
 
 
 def test_the_keyboard_reaches_what_scrolls(browser: Any, page: Path) -> None:
-    opened(browser, page, 375)
+    open_page(browser, page, 375)
     stuck = browser.execute_script(
         "return [...document.querySelectorAll('.wide, .drawing, pre')]"
         ".filter(e => e.tabIndex < 0).length"

@@ -43,7 +43,7 @@ def test_it_begins_with_the_sweeps() -> None:
     assert {run.learning_rate for run in left_to_do(EMPTY)} == set(RATES)
 
 
-def test_no_run_is_asked_for_twice(done: pd.DataFrame) -> None:
+def test_no_run_is_repeated(done: pd.DataFrame) -> None:
     assert not done.duplicated(KEY).any()
     assert left_to_do(done) == []
 
@@ -84,7 +84,7 @@ def test_held_out_runs_cost_four_to_ten_times_the_rest(done: pd.DataFrame) -> No
     assert flops[done["role"] == "grid"].max() <= CAP
 
 
-def test_the_best_rate_is_found(done: pd.DataFrame) -> None:
+def test_sweeps_recover_the_best_rate(done: pd.DataFrame) -> None:
     levels, slope = chosen_rates(done)
     # Parabolas are fitted exactly.
     assert slope == pytest.approx(SLOPE)
@@ -108,6 +108,6 @@ def test_diverged_runs_are_kept_and_never_chosen() -> None:
 
 def test_a_study_goes_on_where_it_was(done: pd.DataFrame) -> None:
     half = done.sample(frac=0.5, random_state=1)
-    asked = {run.key for run in left_to_do(half)}
-    assert asked
-    assert not asked & set(half[KEY].itertuples(index=False, name=None))
+    remaining = {run.key for run in left_to_do(half)}
+    assert remaining
+    assert not remaining & set(half[KEY].itertuples(index=False, name=None))

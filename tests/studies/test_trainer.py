@@ -68,11 +68,11 @@ def test_weights_are_as_many_as_counted(size: Size) -> None:
 
 
 def test_an_untrained_model_knows_nothing(windows: Any) -> None:
-    found = losses(initial_weights(TINY, 0), windows, TINY)
-    np.testing.assert_allclose(found, np.log(BYTES), rtol=1e-6)
+    untrained = losses(initial_weights(TINY, 0), windows, TINY)
+    np.testing.assert_allclose(untrained, np.log(BYTES), rtol=1e-6)
 
 
-def test_a_byte_is_told_from_those_before_it(windows: Any) -> None:
+def test_a_byte_is_predicted_from_those_before_it(windows: Any) -> None:
     weights = initial_weights(TINY, 0)
     weights["head"] = jax.random.normal(jax.random.key(1), weights["head"].shape)
     other = windows.copy()
@@ -143,8 +143,8 @@ def test_the_text_is_cut_into_files_windows_and_what_is_held_out(
     (tmp_path / "bin" / "script.py").write_bytes(b"#" * 500)  # rewritten by installers
     files = module._files(tmp_path)
     assert sorted(map(len, files)) == [301, 401, 2001]
-    found = SimpleNamespace(hexdigest=lambda: module.SHA256)
-    monkeypatch.setattr(module.hashlib, "sha256", lambda *_: found)
+    digest = SimpleNamespace(hexdigest=lambda: module.SHA256)
+    monkeypatch.setattr(module.hashlib, "sha256", lambda *_: digest)
     monkeypatch.setattr(module, "_files", lambda _: files)
     monkeypatch.setattr(module, "HELD_OUT_BYTES", 1)
     cut = text(tmp_path)

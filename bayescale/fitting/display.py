@@ -1,0 +1,109 @@
+"""A fit as a short document: the answer first, then whether to trust it, then the coefficients."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from bayescale.documents.document import Block, Document, Listing, Section, Table, Text
+from bayescale.fitting.answer import FittedDraws, answer_sections
+from bayescale.posterior.draws import Draws
+from bayescale.posterior.jackknife import HONEST
+from bayescale.posterior.summary import interval_kind, interval_names
+from bayescale.runs.read import describe_runs
+from bayescale.wording import plural, significant
+
+MOST_REMARKS = 3
+
+
+def fit_document(
+    fitted: FittedDraws,
+    summary: pd.DataFrame,
+    remarks: Sequence[str],
+    *,
+    title: str = "",
+    flops: Sequence[float] | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> Document:
+    """Document of a fit, as it is printed.
+
+    Parameters
+    ----------
+    fitted : FittedDraws
+        Of the fitted law.
+    summary : DataFrame
+        Table of the quantities to show, from `bayescale.posterior.summary.summary_table`.
+    remarks : sequence of str
+        Doubts, the most important first. At most three are shown.
+    title : str
+        Printed above the document.
+    flops, at
+        Budgets and extra inputs, as for `bayescale.fitting.answer.answer_sections`.
+
+    Returns
+    -------
+    Document
+        Sections ``answer``, ``budgets``, ``verdict`` and ``coefficients``.
+    """
+    reasons = fitted.verdict.reasons
+    verdict: list[Block] = [
+        Text("Verdict: NOT TO BE TRUSTED.", "bad") if reasons else Text("Verdict: trusted.", "good")
+    ]
+    if reasons:
+        verdict.append(Listing(reasons))
+    if remarks:
+        if reasons:
+            verdict.append(Text("Doubts that are no reason against the draws:", "note"))
+        verdict.append(Listing(tuple(remarks[:MOST_REMARKS])))
+    if len(remarks) > MOST_REMARKS:
+        more = plural(len(remarks) - MOST_REMARKS, "more remark")
+        verdict.append(Text(f"{more}: bayescale.diagnose, or bayescale diagnose.", "note"))
+    about = Text(". ".join(describe_fit(fitted.draws)) + ".")
+    sections = (
+        *answer_sections(fitted, flops, at),
+        Section("verdict", "Verdict", tuple(verdict)),
+        Section("coefficients", "Coefficients", (about, summary_block(summary))),
+    )
+    return Document(title, "", sections)
+
+
+def describe_fit(draws: Draws) -> tuple[str, str, str]:
+    """Law, runs, and likelihood with the kind of the intervals."""
+    kind, mass = interval_kind()
+    law = draws.law
+    return (
+        f"{law.title} ({law.name})",
+        describe_runs(draws.runs, inputs=law.inputs, response=law.response),
+        f"{draws.structure.likelihood.title}; {mass:.0%} {kind.upper()} intervals",
+    )
+
+
+def summary_block(summary: pd.DataFrame, caption: str = "") -> Table:
+    """A summary as a table of text: numbers to the second digit of their uncertainty.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        From `bayescale.posterior.summary.summary_table`.
+    caption : str
+        Of the table.
+
+    Returns
+    -------
+    Table
+        Honest intervals are shown only where they differ from the posterior's own.
+    """
+    lower, upper = interval_names()
+    columns = {
+        name: [*map(significant, summary[name], summary["sd"])]
+        for name in ("mean", "sd", lower, upper)
+    }
+    wide = summary["honesty"] > HONEST
+    if wide.any():
+        for name in ("honest_lb", "honest_ub"):
+            texts = map(significant, summary[name], summary["sd"])
+            columns[name] = [text if flag else "" for text, flag in zip(texts, wide, strict=True)]
+    for name, digits in (("honesty", 2), ("ess_bulk", 0), ("ess_tail", 0), ("r_hat", 3)):
+        columns[name] = [f"{value:.{digits}f}" for value in summary[name]]
+    rows = zip(map(str, summary.index), *columns.values(), strict=True)
+    return Table(caption, ("", *columns), tuple(rows))

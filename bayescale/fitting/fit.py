@@ -1,0 +1,221 @@
+"""Fit a law to runs."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from os import PathLike
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+
+from bayescale.errors import LawError
+from bayescale.fitting.record import Fit
+from bayescale.fitting.refits import sample_carefully, shift_without
+from bayescale.fitting.tree import assemble
+from bayescale.inference.sample import SAMPLERS, Sampling, Settings
+from bayescale.inference.structure import build_structure, own_likelihood
+from bayescale.likelihoods import NORMAL, STUDENT_T
+from bayescale.posterior.jackknife import HONEST, resampling_unit
+from bayescale.posterior.loo import PARETO_K, influential_runs
+from bayescale.posterior.summary import too_narrow
+from bayescale.runs.checks import DEPENDS, NARROW, VAGUE, Remark, check_runs
+from bayescale.runs.read import runs_for
+from bayescale.spec.law import AUTO, Law
+from bayescale.spec.likelihood import Likelihood
+from bayescale.spec.prior import Prior
+from bayescale.wording import plural
+
+
+def fit(
+    law: Law,
+    runs: pd.DataFrame | str | PathLike[str],
+    *,
+    columns: Mapping[str, str] | None = None,
+    likelihood: Likelihood | None = None,
+    priors: Mapping[str, Prior] | None = None,
+    clusters: str | None = AUTO,
+    groups: str | None = None,
+    pool: Mapping[str, str] | str | None = None,
+    draws: int = 1000,
+    tune: int = 800,
+    chains: int = 4,
+    random_seed: int | None = None,
+    target_accept: float | None = None,
+    sampler: str = "nutpie",
+    progress: bool | Callable[[list[Any]], None] = False,
+) -> Fit:
+    """Fit a law to runs.
+
+    Parameters
+    ----------
+    law : Law
+        From `bayescale.models`, or of your own.
+    runs : DataFrame or path
+        Training runs; what `bayescale.read_runs` takes.
+    columns : mapping of str to str, optional
+        From our name of a column to the table's, as for `bayescale.read_runs`.
+    likelihood : Likelihood, optional
+        How runs scatter (`bayescale.likelihoods`). By default what suits the law's response: for
+        most laws a variance function, or one scale where there are too few runs for it.
+    priors : mapping of str to Prior, optional
+        Replace priors of free or noise parameters, by name.
+    clusters : str, optional
+        Column of runs with correlated errors. ``"auto"`` for the choice of the law: usually compute
+        budgets, where the runs were made at a few of them. None for no clusters.
+    groups : str, optional
+        Column that groups the runs; some laws have groups of their own.
+    pool : mapping of str to str, or str, optional
+        ``"shared"``, ``"separate"`` or ``"partial"``, for each free parameter or for all. By
+        default the choice of the law, or partial.
+    draws, tune, chains : int
+        Draws per chain that are kept, draws per chain that are discarded before them, and chains.
+        Where the draws turn out too correlated, four times as many are drawn and every fourth is
+        kept.
+    random_seed : int, optional
+        Drawn from the system if not given, and kept with the fit.
+    target_accept : float, optional
+        A higher value takes smaller steps: slower, with fewer divergences. By default 0.9, and 0.99
+        in a second try where trajectories diverged.
+    sampler : str
+        ``"nutpie"``, or ``"pymc"`` or ``"numpyro"`` for `pm.sample` with that sampler.
+    progress : bool or callable
+        Show a progress bar, or call this with the progress of the chains.
+
+    Returns
+    -------
+    Fit
+        The posterior, with law, runs and verdict.
+
+    Raises
+    ------
+    DataError
+        If the table cannot be used.
+    LawError
+        If a choice is unknown, or priors or pooling name a parameter that is not there.
+    ConvergenceError
+        If the log density is not finite where the chains would start.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> fitted = bs.fit(bs.models.COUPLED, bs.datasets.load("pocket"))  # doctest: +SKIP
+    """
+    begun = perf_counter()
+    sampling = Sampling(draws, tune, chains)
+    seed = _check_choices(sampling, random_seed, sampler)
+    settings = Settings(sampling, seed, target_accept, progress)
+    table, chosen, remarks = _prepare_runs(law, runs, columns, likelihood)
+    structure = build_structure(
+        law, table, chosen, priors=priors, groups=groups, pool=pool, clusters=clusters
+    )
+    if likelihood is None and structure.likelihood in (STUDENT_T, NORMAL):
+        text = (
+            f"few runs ({len(table)}): their scatter is assumed to be the same everywhere, since a "
+            "variance function needs more. Expect intervals that are somewhat too narrow."
+        )
+        remarks.append(Remark(VAGUE, text))
+    sampled = sample_carefully(SAMPLERS[sampler], structure, table, settings)
+    fitted = Fit(structure, assemble(structure, table, sampled, settings))
+    # Draws do not show what happens without a run of Pareto k above 1. Up to three such runs are
+    # left out by refits; with more, the fit is not to be trusted anyway.
+    rows = [row - 1 for row in influential_runs(fitted.loo, PARETO_K)]
+    if 0 < len(rows) <= 3 and (structure.by is None or structure.own_groups):
+        moved = np.full(len(table), np.nan)
+        for row, shift in shift_without(fitted.draws, rows, SAMPLERS[sampler], settings).items():
+            moved[row] = shift
+        fitted = fitted.with_groups({"loo": fitted.loo.assign(moved=("run", moved))})
+    remarks += _remarks_on(fitted)
+    ordered = [remark.text for remark in sorted(remarks, key=lambda remark: remark.rank)]
+    tree = fitted.tree.copy()
+    tree.attrs |= {
+        "warnings": json.dumps(ordered),
+        "seconds": json.dumps({**sampled.seconds, "total": perf_counter() - begun}),
+    }
+    return replace(fitted, tree=tree)
+
+
+def _check_choices(sampling: Sampling, random_seed: int | None, sampler: str) -> int:
+    """Refuse choices that no fit can be made with; returns the seed, drawn if there is none."""
+    total = sampling.draws * sampling.chains
+    if total < 40:  # the tails behind Pareto k are fitted to a fifth of them
+        raise LawError(
+            f"{sampling.chains} chains of {sampling.draws} draws are {total} in all; expected at "
+            "least 40, or convergence cannot be judged. Draw more."
+        )
+    if sampler not in SAMPLERS:
+        raise LawError(
+            f"unknown sampler {sampler!r}; expected one of {', '.join(SAMPLERS)}. Choose one of "
+            "these."
+        )
+    if random_seed is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    if not 0 <= random_seed < 2**63:
+        raise LawError(
+            f"the random seed is {random_seed}; expected a whole number from 0 to 2^63 - 1. "
+            "Take any small one."
+        )
+    return int(random_seed)
+
+
+def _prepare_runs(
+    law: Law,
+    source: pd.DataFrame | str | PathLike[str],
+    columns: Mapping[str, str] | None,
+    likelihood: Likelihood | None,
+) -> tuple[pd.DataFrame, Likelihood | None, list[Remark]]:
+    """Runs to fit, the likelihood as far as it is chosen, and remarks on the table."""
+    table = runs_for(law, source, columns=columns)
+    # A simplex has one number less to find than it has parts.
+    parameters = sum(
+        max(len(prior.parts), 1) - (prior.distribution is pm.Dirichlet)
+        for prior in law.priors.values()
+    )
+    remarks = check_runs(
+        table,
+        inputs=[name for name in law.inputs if name in law.varying_inputs],
+        response=law.response,
+        parameters=parameters,
+        law=law.name,
+        sized=law.drift.size is None,
+        kinds=law.kinds,
+    )
+    chosen = likelihood or own_likelihood(law, table)
+    series = None if chosen is None else chosen.series
+    if series is None or not {series.by, series.order} <= set(table):
+        return table, chosen, [*remarks]
+    # Of a curve, only rows that are far enough apart are fitted.
+    kept = series.kept_rows(table, (*law.inputs, law.response))
+    text = (
+        f"{kept.sum()} of {len(table)} rows are fitted: of each {series.by} those that are "
+        f"{series.apart:g} apart in {series.order}, and rows that branches have in common once; "
+        "more rows would narrow the intervals without information. For other rows pass a "
+        "likelihood."
+    )
+    thinned = [] if kept.all() else [Remark(VAGUE, text)]
+    return table[kept].reset_index(drop=True), chosen, [*remarks, *thinned]
+
+
+def _remarks_on(fitted: Fit) -> list[Remark]:
+    """Remarks that need draws: on intervals that are too narrow, on influential runs."""
+    remarks = []
+    narrow = too_narrow(fitted.summary())
+    if narrow:
+        unit = resampling_unit(fitted.structure.clusters)
+        text = (
+            f"intervals of {', '.join(narrow)} are narrower than resampling the {unit}s would give "
+            f"(honesty above {HONEST}). Read honest_lb and honest_ub instead."
+        )
+        remarks.append(Remark(NARROW, text))
+    good_k = fitted.loo.attrs["good_k"]
+    rows = influential_runs(fitted.loo, good_k)
+    if rows:
+        word = plural(len(rows), "run").split()[1]
+        text = (
+            f"{word} {', '.join(map(str, rows))} with Pareto k above {good_k:.2f}: "
+            "influential, so that elpd_loo is approximate. Look at them."
+        )
+        remarks.append(Remark(DEPENDS, text))
+    return remarks

@@ -1,0 +1,104 @@
+"""Free parameters that differ between groups of runs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pymc as pm
+
+from bayescale.inference.structure import Structure
+from bayescale.spec.prior import Prior
+
+# Groups of one study rarely differ by more than a factor of two in an exponent.
+BETWEEN = Prior(pm.HalfNormal, sigma=0.3)
+
+CENTRED = 0.5
+"""Offsets are sampled in units of their scale to this power. At 0 they mix where runs carry little
+information on their group, at 1 where they carry much, and elsewhere hardly at all; at one half
+they mix everywhere (``studies/sampling/groups.py``). A pilot for each parameter was tried, and was
+no better on the whole."""
+
+
+def prior_variable(name: str, prior: Prior, data: Mapping[str, Any], of: str, **dims: Any) -> Any:
+    """A variable with a prior whose numbers are among the data, under the name of a parameter.
+
+    Parameters
+    ----------
+    name : str
+        Name of the variable.
+    prior : Prior
+        Its distribution.
+    data : mapping
+        Data of the model, among them the numbers of the prior.
+    of : str
+        The parameter under which they are kept.
+    **dims
+        Dims or shape of the variable.
+    """
+    numbers = {key: data[f"prior_{of}_{key}"] for key in prior.parameters}
+    return prior.distribution(name, **numbers, **dims)
+
+
+def partial_parameter(
+    structure: Structure, name: str, prior: Prior, data: Mapping[str, Any], parts: tuple[str, ...]
+) -> Any:
+    """Values of the groups, pooled partially.
+
+    Parameters
+    ----------
+    structure : Structure
+        With groups.
+    name, prior
+        The parameter, and the prior of the mean of its groups.
+    data : mapping
+        Data of the model.
+    parts : tuple of str
+        Dim of its parts; empty without parts.
+
+    Returns
+    -------
+    (group, ...) tensor
+        In the model under the parameter's name; beside it its ``_mean``, ``_sd``, ``_common``.
+    """
+    scatter, groups = structure.law.groups.between.get(name, BETWEEN), len(structure.groups)
+    mean = prior_variable(f"{name}_mean", prior, data, name, dims=parts or None)
+    between = prior_variable(f"{name}_sd", scatter, data, f"{name}_sd")
+    transform = pm.modelcontext(None).rvs_to_transforms[mean]
+    # A simplex has one coordinate less on the sampling scale than it has parts.
+    free = len(prior.parts) - (transform is not None and transform.ndim_supp > 0)
+    shape = (free,) if parts else ()
+    off = between / np.sqrt(groups) * pm.Normal(f"{name}_mean_z", 0.0, 1.0, shape=shape)
+    pm.Deterministic(
+        f"{name}_common", shift_on_sampling_scale(transform, mean, mean, off), dims=parts or None
+    )
+    unit = between**CENTRED
+    offset = pm.ZeroSumNormal(f"{name}_offset", unit, shape=(*shape, groups))
+    value = shift_on_sampling_scale(transform, mean, mean, between / unit * offset.T)
+    return pm.Deterministic(name, value, dims=(structure.by, *parts))
+
+
+def pooled_variables(model: pm.Model) -> list[Any]:
+    """Deterministics of partial pooling, which are kept like free parameters."""
+    return [
+        variable
+        for variable in model.deterministics
+        if f"{variable.name.removesuffix('_common')}_common" in model.named_vars
+    ]
+
+
+def shift_on_sampling_scale(transform: Any, variable: Any, centre: Any, shift: Any) -> Any:
+    """Values shifted on the scale on which PyMC samples a variable.
+
+    Parameters
+    ----------
+    transform : transform of PyMC, or None
+        Of the variable.
+    variable : tensor
+        A random variable, whose numbers the transform may need.
+    centre, shift : tensor
+        Values on the variable's own scale, and by how much they move on the sampling scale.
+    """
+    if transform is None:
+        return centre + shift
+    settings = variable.owner.inputs
+    return transform.backward(transform.forward(centre, *settings) + shift, *settings)

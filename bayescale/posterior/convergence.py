@@ -1,0 +1,127 @@
+"""Whether draws are draws of the posterior.
+
+References
+----------
+Vehtari et al. (2021), doi:10.1214/20-BA1221, for R-hat and effective sample size.
+Betancourt (2016), arXiv:1604.00695, for the energy criterion.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from bayescale.posterior.loo import MOVED, PARETO_K, influential_runs
+
+R_HAT = 1.01
+"""Largest R-hat of chains that agree."""
+
+ESS = 400
+"""Fewest effective draws for an interval whose ends are not noisy."""
+
+BFMI = 0.3
+"""Smallest energy criterion of chains that explore well."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether draws are to be trusted, and the reasons against it.
+
+    Parameters
+    ----------
+    reasons : tuple of str
+        Sentences that begin with the name of a criterion: ``r_hat``, ``ess``, ``divergences``,
+        ``bfmi`` or ``pareto_k``.
+    """
+
+    reasons: tuple[str, ...]
+
+    @property
+    def trusted(self) -> bool:
+        """True when there is no reason against the draws."""
+        return not self.reasons
+
+    def __str__(self) -> str:
+        return "trusted" if self.trusted else "NOT TO BE TRUSTED: " + "; ".join(self.reasons)
+
+
+def convergence(posterior: xr.Dataset, sample_stats: xr.Dataset, loo: xr.Dataset) -> Verdict:
+    """Judge draws by R-hat, effective sample size, divergences, energy and Pareto k.
+
+    Parameters
+    ----------
+    posterior : Dataset
+        Draws of the quantities to judge, (chain, draw, ...).
+    sample_stats : Dataset
+        With ``diverging`` and ``energy``, (chain, draw).
+    loo : Dataset
+        From `bayescale.posterior.loo.leave_one_out`. Where runs were left out by refits, ``moved``
+        is how far the law moves without each of them, in posterior standard deviations.
+
+    Returns
+    -------
+    Verdict
+    """
+    import arviz_stats
+
+    reasons = [*_mixing(posterior)]
+    diverging = int(sample_stats["diverging"].sum())
+    if diverging:
+        reasons.append(
+            f"divergences: {diverging} of {sample_stats['diverging'].size} draws, so parts of the "
+            "posterior were not reached. Raise target_accept to 0.99, or simplify the law."
+        )
+    energy = np.asarray(arviz_stats.bfmi(sample_stats["energy"]))
+    if not np.all(energy >= BFMI):
+        reasons.append(
+            f"bfmi is {np.min(energy):.2f}, below {BFMI}: the chains explore slowly. "
+            "Tune longer, or give tighter priors."
+        )
+    moved = loo["moved"].to_numpy() if "moved" in loo else np.full(loo.sizes["run"], np.nan)
+    # Without a refit, any shift is possible.
+    rows = [row for row in influential_runs(loo, PARETO_K) if not moved[row - 1] <= MOVED]
+    if rows:
+        shifts = moved[np.array(rows) - 1]
+        sizes = ", ".join(f"{shift:.1f}" for shift in shifts)
+        known = f" Without it the law moves by {sizes} posterior sd." * bool(
+            np.isfinite(shifts).all()
+        )
+        reasons.append(
+            f"pareto_k is above {PARETO_K:g} for run {', '.join(map(str, rows))}: the answer "
+            f"depends on it.{known} Look at the run, or use a likelihood with heavier tails."
+        )
+    return Verdict(tuple(reasons))
+
+
+def chains_mixed(posterior: xr.Dataset, *, r_hat: float = R_HAT, ess: float = ESS) -> bool:
+    """Whether chains agree and there are enough draws, by R-hat and effective sample size.
+
+    Parameters
+    ----------
+    posterior : Dataset
+        Draws of the quantities to judge, (chain, draw, ...).
+    r_hat, ess : float
+        Largest R-hat and fewest effective draws.
+    """
+    return not any(_mixing(posterior, r_hat, ess))
+
+
+def _mixing(posterior: xr.Dataset, most: float = R_HAT, fewest: float = ESS) -> Iterator[str]:
+    """Reasons against the chains: too large an R-hat, too few effective draws."""
+    import arviz_stats
+
+    with np.errstate(invalid="ignore", divide="ignore"):  # draws that never move
+        table = arviz_stats.summary(posterior, kind="diagnostics", round_to="none")
+    r_hat, ess = table["r_hat"], table[["ess_bulk", "ess_tail"]].min(axis=1)
+    if posterior.sizes["chain"] > 1 and not (r_hat <= most).all():
+        worst = r_hat.idxmax(skipna=True) if r_hat.notna().any() else r_hat.index[0]
+        yield (
+            f"r_hat of {worst} is {r_hat[worst]:.3f}, above {most}: the chains disagree. "
+            "Tune longer, or give priors where the runs carry no information."
+        )
+    if not (ess >= fewest).all():
+        worst = ess.idxmin()
+        yield (
+            f"ess of {worst} is {ess[worst]:.0f}, below {fewest}: its interval is noisy. Draw more."
+        )

@@ -1,0 +1,209 @@
+"""How wrong a law is beyond its runs, and what that does to predictions.
+
+No law is exactly true, and its misfit grows with distance. At d decades of size beyond the runs,
+the expected response is off by ``drift * d`` on its scale, and the log of the optimal params by
+``split_drift * d``:
+
+    drift ~ Normal(0, tau),   split_drift ~ Normal(0, split_tau)
+
+with one of each for a study. Their standard deviations have priors that, for some laws, come from
+back-tests of public studies (``studies/extrapolation``). A study's own runs can update them: a law
+that is fitted to the runs below a cut shows its drift above the cut (`drift_slope`). A misfit that
+depends on compute alone moves no optimum, hence a separate drift for the split.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import xarray as xr
+
+from bayescale.inference.model import QUICK
+from bayescale.posterior.cluster_terms import cluster_effects_at_points
+from bayescale.posterior.draws import SAMPLE_DIMS, Draws
+from bayescale.posterior.expectation import expected_response, scatter_sd
+from bayescale.spec.compute import SIX_ND, Cost
+from bayescale.spec.functions import Array, call
+from bayescale.spec.law import Law
+from bayescale.spec.prior import Prior
+
+TAU = Prior(pm.LogNormal, mu=np.log(0.03), sigma=0.8)
+"""Standard deviation of the log response per decade beyond the runs, for laws without back-tests:
+between those of laws that have them."""
+
+SPLIT_TAU = Prior(pm.LogNormal, mu=np.log(0.18), sigma=0.8)
+"""Standard deviation of the log of the optimal params, for laws without back-tests."""
+
+PROPOSALS = 20
+"""Draws of the prior of tau that are weighted for every one that is kept."""
+
+
+def extrapolation_decades(
+    law: Law, points: pd.DataFrame, runs: pd.DataFrame, cost: Cost = SIX_ND
+) -> Array:
+    """How many powers of ten each point is larger than the largest run; 0 within the runs."""
+    return decades_past(run_sizes(law, points, cost), run_sizes(law, runs, cost))
+
+
+def decades_past(size: Array, known: Array) -> Array:
+    """How many powers of ten sizes exceed the largest known one; 0 where they do not."""
+    return np.maximum(np.log10(size / known.max()), 0.0)
+
+
+def run_sizes(law: Law, table: pd.DataFrame, cost: Cost = SIX_ND) -> Array:
+    """Size of each run, (run,): by the law's own measure, or else its compute.
+
+    For laws without params and tokens it is the product of their inputs.
+    """
+    if law.drift.size is not None:
+        return np.asarray(call(law.drift.size, {name: table[name] for name in law.inputs}))
+    if {"params", "tokens"} <= set(law.inputs):
+        return np.asarray(cost.flops(table["params"], table["tokens"]))
+    return np.asarray(table[list(law.inputs)].prod(axis=1))
+
+
+def draw_drift(law: Law, chains: int, draws: int, random_seed: int) -> xr.Dataset:
+    """Draw one drift for each draw of a posterior.
+
+    Parameters
+    ----------
+    law : Law
+        With priors of tau, or without.
+    chains, draws : int
+        Chains, and draws per chain.
+    random_seed : int
+        Seed of these draws.
+
+    Returns
+    -------
+    Dataset
+        ``tau``, ``drift``, ``split_tau`` and ``split_drift``, each (chain, draw); those of a stage
+        with its prefix.
+    """
+    rng = np.random.default_rng(random_seed)
+    size = (chains, draws)
+    drawn = {}
+    for name, prior in (("", law.drift.tau or TAU), ("split_", law.drift.split_tau or SPLIT_TAU)):
+        scale = draw_prior(prior, size, rng)
+        drawn[f"{name}tau"] = (SAMPLE_DIMS, scale)
+        drawn[f"{name}drift"] = (SAMPLE_DIMS, scale * rng.standard_normal(size))
+    own = xr.Dataset(drawn)
+    if law.stage is None:
+        return own
+    staged = draw_drift(law.stage, chains, draws, random_seed + 1)
+    return own.assign({f"{law.stage.prefix}{name}": values for name, values in staged.items()})
+
+
+def draw_prior(prior: Prior, size: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Draws of a prior, in an array of this size."""
+    variable = prior.distribution.dist(**prior.parameters, size=size)
+    return np.asarray(pm.draw(variable, random_seed=rng, **QUICK))
+
+
+def drift_share(drift: xr.Dataset, optimum: xr.Dataset) -> xr.DataArray:
+    """Share of the variance of the log of N_opt that is drift.
+
+    Parameters
+    ----------
+    drift : Dataset
+        ``Fit.drift``.
+    optimum : Dataset
+        ``Fit.optimum`` of the same fit, with drift.
+
+    Returns
+    -------
+    (budget,) DataArray
+        And by group, if there are groups.
+    """
+    added = drift["split_drift"] * optimum["decades_beyond_runs"]
+    whole: xr.DataArray = xr.ufuncs.log(optimum["N_opt"]).var(SAMPLE_DIMS)
+    # Drift and posterior are independent, but not exactly so in finitely many draws.
+    return (added.var(SAMPLE_DIMS) / whole).clip(max=1.0)
+
+
+def drift_slope(draws: Draws, larger: pd.DataFrame, random_seed: int) -> tuple[float, float]:
+    """Drift that larger runs show of a law fitted to smaller ones, and its variance.
+
+    Parameters
+    ----------
+    draws : Draws
+        Of the law fitted to the smaller runs.
+    larger : DataFrame
+        Runs beyond them.
+    random_seed : int
+        For the effects of new clusters.
+
+    Returns
+    -------
+    slope, variance : float
+        Weighted least squares of the misfit on decades beyond the runs, with the posterior
+        predictive covariance of all larger runs: their information on the drift, given everything
+        that is uncertain in the fit.
+    """
+    law = draws.law
+    kind = law.kind_of(law.response)
+    decades = extrapolation_decades(law, larger, draws.runs)
+    shift = cluster_effects_at_points(draws, larger, np.random.default_rng(random_seed))
+    scatter = scatter_sd(draws, larger)
+    expected = expected_response(draws, larger)
+    predicted = kind.forward(expected) + shift
+    samples = predicted.stack(sample=SAMPLE_DIMS).transpose("point", "sample").to_numpy()
+    middle = expected.median(SAMPLE_DIMS).to_numpy()
+    # An observed response may be at an end of its scale, so its misfit is linearised.
+    steep = 1.0 if kind.logged else kind.slope(middle)
+    variance = (
+        np.broadcast_to(scatter.mean({*scatter.dims} - {"point"}), len(larger)) / steep
+    ) ** 2
+    observed = kind.scaled(larger[law.response].to_numpy())
+    on_scale = kind.forward(middle) + (observed - kind.scaled(middle)) / steep
+    return weighted_slope(on_scale, samples, variance, decades)
+
+
+def weighted_slope(
+    observed: Array, draws: Array, variance: Array, decades: Array
+) -> tuple[float, float]:
+    """Slope of observed less predicted values against decades, and its variance.
+
+    Parameters
+    ----------
+    observed, variance, decades : (point,) array
+        Variances are those of the observations alone.
+    draws : (point, draw) array
+        Predictions.
+
+    Returns
+    -------
+    slope, variance : float
+    """
+    error = observed - np.median(draws, axis=1)
+    weighted = np.linalg.solve(np.atleast_2d(np.cov(draws)) + np.diag(variance), decades)
+    precision = decades @ weighted
+    return float(error @ weighted / precision), float(1 / precision)
+
+
+def reweighted_tau(
+    tau: Array, slopes: Iterable[tuple[float, float]], rng: np.random.Generator
+) -> Array:
+    """Draws of tau from its prior, resampled by how well they explain the slopes of back-tests.
+
+    The runs above one cut are also above the next lower cut, so that all cuts together count as one
+    slope.
+
+    Parameters
+    ----------
+    tau : (proposal,) array
+        Draws of the prior, `PROPOSALS` for every one that is kept.
+    slopes : iterable of (float, float)
+        Slope and variance of each cut.
+    rng : Generator
+        For the resampling.
+
+    Returns
+    -------
+    (draw,) array
+    """
+    slope, variance = np.array(list(slopes)).T
+    spread = tau[:, None] ** 2 + variance
+    weight = np.exp(-0.5 * (np.log(spread) + slope**2 / spread).mean(axis=1))
+    return rng.choice(tau, size=len(tau) // PROPOSALS, p=weight / weight.sum())

@@ -1,0 +1,121 @@
+"""Groups that a fit has not seen: one more group by partial pooling.
+
+A new corpus, family or budget scatters about the population value as the others do. So its
+parameters are drawn from the same distribution of groups, one draw for each draw of the posterior.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import pytensor
+import pytensor.tensor as pt
+import xarray as xr
+
+from bayescale.errors import DataError
+from bayescale.inference.groups import Pool
+from bayescale.inference.model import QUICK
+from bayescale.inference.pooling import shift_on_sampling_scale
+from bayescale.posterior.draws import SAMPLE_DIMS, Draws, add_prefix
+from bayescale.posterior.quantities import coefficients_from_free, stack_parts
+from bayescale.spec.functions import Array
+from bayescale.spec.prior import Prior
+
+
+def add_new_groups(draws: Draws, points: pd.DataFrame, rng: np.random.Generator) -> Draws:
+    """Draws that also have coefficients for the points' groups.
+
+    Parameters
+    ----------
+    draws : Draws
+        Of grouped runs; others are returned unchanged.
+    points : DataFrame
+        With the column of groups.
+    rng : Generator
+        For the parameters of new groups.
+
+    Returns
+    -------
+    Draws
+
+    Raises
+    ------
+    DataError
+        If points have no group, or a new one although no parameter is pooled.
+    """
+    structure, posterior, by = draws.structure, draws.posterior, draws.structure.by
+    if by is None:
+        return draws
+    if by not in points or points[by].isna().any():
+        raise DataError(
+            f"the points have no {by} everywhere; expected a group for each, among "
+            f"{list(structure.groups)} or a new one. Add or complete the column."
+        )
+    labels = dict.fromkeys(points[by].map(str))
+    new = [label for label in labels if label not in structure.groups]
+    if not new:
+        return draws
+    separate = [name for name, kind in structure.pool if kind is Pool.SEPARATE]
+    if separate:
+        raise DataError(
+            f"the points' {by} holds {new}; expected values among {list(structure.groups)}, since "
+            f"{', '.join(separate)} of each group is separate and gives no information on another. "
+            "Correct the column, or fit with pool='partial'."
+        )
+    shared = posterior.drop_dims(by)
+    drawn = Draws(structure, shared.assign(_draw_parameters(draws, new, rng)), draws.runs)
+    coefficients = stack_parts(structure.law, coefficients_from_free(drawn))
+    extended = {
+        structure.grouped(name): xr.concat([posterior[structure.grouped(name)], values], by)
+        for name, values in coefficients.items()
+        if by in values.dims
+    }
+    groups = replace(structure, groups=(*structure.groups, *new))
+    return Draws(groups, shared.assign(extended), draws.runs)
+
+
+def _draw_parameters(
+    draws: Draws, new: Sequence[str], rng: np.random.Generator
+) -> dict[str, xr.DataArray]:
+    """Draws of every parameter of new groups, those of a stage too."""
+    structure, posterior = draws.structure, draws.posterior
+    own = {}
+    for name, _ in structure.pool:
+        prior = dict(structure.priors)[name]
+        common, between = (posterior[f"{name}_{kind}"] for kind in ("common", "sd"))
+        flat = common.stack(sample=SAMPLE_DIMS).transpose("sample", ...).to_numpy()
+        spread = between.stack(sample=SAMPLE_DIMS).to_numpy()
+        values = np.stack([_draw_group(prior, flat, spread, rng) for _ in new], axis=1)
+        shape = (*(posterior.sizes[dim] for dim in SAMPLE_DIMS), *values.shape[1:])
+        parts = (f"{name}_part",) if prior.parts else ()
+        own[name] = xr.DataArray(
+            values.reshape(shape),
+            dims=(*SAMPLE_DIMS, structure.by, *parts),
+            coords={structure.by: list(new)},
+        )
+    if structure.stage is None:
+        return own
+    staged = add_prefix(structure.stage, xr.Dataset(_draw_parameters(draws.stage, new, rng)))
+    return own | {str(name): values for name, values in staged.items()}
+
+
+def _draw_group(prior: Prior, common: Array, between: Array, rng: np.random.Generator) -> Array:
+    """Values of a parameter for one new group, (sample, ...)."""
+    with pm.Model(check_bounds=False) as model:
+        numbers: dict[str, Any] = {key: np.array(x) for key, x in prior.parameters.items()}
+        shape = len(prior.parts) if prior.parts else None
+        variable = prior.distribution("value", **numbers, shape=shape)
+    transform = model.rvs_to_transforms[variable]
+    centre = pt.as_tensor(common)
+    shift = pt.tensor("shift", shape=(None,) * common.ndim)
+    value = shift_on_sampling_scale(transform, variable, centre, shift)
+    # A simplex has one coordinate less on the sampling scale than it has parts.
+    simplex = transform is not None and transform.ndim_supp
+    free = (common.shape[1] - 1,) if simplex else common.shape[1:]
+    noise = rng.standard_normal((len(common), *free))
+    offsets = between.reshape(-1, *(1 for _ in free)) * noise
+    values: Array = pytensor.function([shift], value, **QUICK)(offsets)
+    return values

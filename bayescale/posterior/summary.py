@@ -1,0 +1,119 @@
+"""Summary tables of draws: mean, interval, honesty ratio and convergence."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.errors import LawError
+from bayescale.posterior.draws import SAMPLE_DIMS
+from bayescale.posterior.jackknife import HONEST, honesty
+
+
+def interval_names() -> tuple[str, str]:
+    """Names of an interval's ends by ArviZ's settings, for example ``eti89_lb, eti89_ub``."""
+    kind, mass = interval_kind()
+    return f"{kind}{mass * 100:g}_lb", f"{kind}{mass * 100:g}_ub"
+
+
+def interval_kind() -> tuple[str, float]:
+    """Kind and mass of the intervals that are printed, from ArviZ's settings."""
+    from arviz_base import rcParams
+
+    return rcParams["stats.ci_kind"], float(rcParams["stats.ci_prob"])
+
+
+def interval(draws: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+    """Lower and upper end of the interval of ArviZ's settings, over chains and draws."""
+    import arviz_stats
+
+    kind, mass = interval_kind()
+    ends = getattr(arviz_stats, kind)(draws, prob=mass, dim=list(SAMPLE_DIMS))
+    return ends.isel(ci_bound=0, drop=True), ends.isel(ci_bound=1, drop=True)
+
+
+def select_quantities(
+    posterior: xr.Dataset, names: Sequence[str] | None = None, scatter: bool = False
+) -> xr.Dataset:
+    """Quantities of a posterior to report.
+
+    Parameters
+    ----------
+    posterior : Dataset
+        From `bayescale.posterior.quantities.quantities`.
+    names : sequence of str, optional
+        Its variables; by default coefficients and derived quantities.
+    scatter : bool
+        Without `names`, also the parameters of scatter, clusters and groups.
+
+    Raises
+    ------
+    LawError
+        If the posterior has no such variable.
+    """
+    roles = {"coefficient", "derived", *(("noise",) if scatter else ())}
+    reported = [str(name) for name, values in posterior.items() if values.attrs["role"] in roles]
+    chosen = reported if names is None else list(names)
+    unknown = [name for name in chosen if name not in posterior]
+    if unknown:
+        raise LawError(
+            f"the posterior has no {unknown}; expected names among {list(posterior)}. "
+            "Choose from these."
+        )
+    return posterior[chosen]
+
+
+def summary_table(draws: xr.Dataset, log_likelihood: xr.DataArray) -> pd.DataFrame:
+    """Mean, sd, interval, honesty and convergence of quantities, a row each.
+
+    Parameters
+    ----------
+    draws : Dataset
+        Quantities, each (chain, draw, ...).
+    log_likelihood : (chain, draw, case) DataArray
+        Log likelihood of the runs or clusters that the honesty ratio resamples, at the same draws.
+
+    Returns
+    -------
+    DataFrame
+        ``honest_lb`` and ``honest_ub`` are the interval stretched about the mean by the honesty
+        ratio where that is flagged, and the interval itself elsewhere. Positive quantities are
+        stretched on the logarithm, so that they stay positive.
+    """
+    import arviz_stats
+
+    # Coordinates such as budgets as people write them: 1e+13, not 10000000000000.0.
+    labels = {
+        name: [f"{value:.3g}" if float(f"{value:.3g}") == value else str(value) for value in index]
+        for name, index in draws.indexes.items()
+        if index.dtype.kind == "f"
+    }
+    # Draws that never move and draws too large to square give nan, which shows in the table.
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        table: pd.DataFrame = arviz_stats.summary(draws.assign_coords(labels), round_to="none")
+        ratios = xr.Dataset({name: honesty(draws[name], log_likelihood) for name in draws})
+    least = draws.min(SAMPLE_DIMS)
+    table["honesty"], smallest = (
+        [float(value) for name in draws for value in np.atleast_1d(values[name]).ravel()]
+        for values in (ratios, least)
+    )
+    positive = np.array(smallest) > 0
+    lower, upper = interval_names()
+    stretch = table["honesty"].where(table["honesty"] > HONEST, 1.0)
+    for end, name in ((lower, "honest_lb"), (upper, "honest_ub")):
+        plain = table["mean"] + stretch * (table[end] - table["mean"])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            raised = table["mean"] * (table[end] / table["mean"]) ** stretch
+        table[name] = np.where(stretch == 1, table[end], np.where(positive, raised, plain))
+    return table[
+        [
+            *("mean", "sd", lower, upper, "honesty", "honest_lb", "honest_ub"),
+            *("ess_bulk", "ess_tail", "r_hat"),
+        ]
+    ]
+
+
+def too_narrow(table: pd.DataFrame) -> list[str]:
+    """Quantities whose interval is too narrow by their honesty ratio."""
+    return [str(name) for name in table.index[table["honesty"] > HONEST]]

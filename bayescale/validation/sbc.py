@@ -1,0 +1,204 @@
+"""The rank of a truth among the draws of a posterior, for every quantity of a model.
+
+References
+----------
+Talts et al. (2018), arXiv:1804.06788; Modrak et al. (2023), doi:10.1214/23-BA1404, for the log
+likelihood among the quantities. Säilynoja et al. (2025), arXiv:2502.03279, for refits to observed
+and replicated runs together.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.errors import DataError
+from bayescale.fitting.refits import sample_carefully
+from bayescale.inference.sample import Sampling, Settings, sample
+from bayescale.inference.structure import Structure, build_structure
+from bayescale.inference.units import units_of
+from bayescale.posterior.convergence import chains_mixed
+from bayescale.posterior.draws import SAMPLE_DIMS, Draws
+from bayescale.posterior.optimum import largest_budget, optimal_params, response_at
+from bayescale.posterior.pointwise import log_likelihood, per_run
+from bayescale.posterior.quantities import ROLES, quantities, scalars
+from bayescale.spec.compute import SIX_ND
+from bayescale.spec.law import Law
+from bayescale.spec.likelihood import Likelihood
+from bayescale.validation.simulators import Array, Simulator, with_new_clusters, with_stage
+from bayescale.validation.sweep import DOUBT
+
+RANKED = 100
+"""Draws, thinned to be nearly independent, among which a truth is ranked; and the effective sample
+size below which they are not."""
+
+
+def fixed_structure(
+    law: Law, design: pd.DataFrame, likelihood: Likelihood | None, clusters: str | None
+) -> Structure:
+    """The structure that a fit to the design has, with units that do not follow the responses."""
+    return with_units_of(build_structure(law, design, likelihood, clusters=clusters), design)
+
+
+def with_units_of(structure: Structure, design: pd.DataFrame) -> Structure:
+    """A structure whose units are always those of a design, also those of its stage."""
+    stage = None if structure.stage is None else with_units_of(structure.stage, design)
+    return replace(structure, units=units_of(structure.law, design), stage=stage)
+
+
+def joint_structure(structure: Structure) -> Structure:
+    """The structure of observed and replicated runs in one table, as `joint_runs` makes it.
+
+    Replicated runs share the law, its groups and the scatter with the observed ones. Their clusters
+    and their curves are new.
+    """
+    clusters, likelihood, stage = structure.clusters, structure.likelihood, structure.stage
+    cluster_column, curve_column = _joint_columns(structure)
+    if clusters is not None:
+        labels = (*clusters.labels, *_replicated(clusters.labels))
+        clusters = replace(clusters, by=cluster_column, labels=labels, edges=(), group=None)
+    if likelihood.series is not None:
+        likelihood = replace(likelihood, series=replace(likelihood.series, by=curve_column))
+    return replace(
+        structure,
+        clusters=clusters,
+        likelihood=likelihood,
+        stage=None if stage is None else joint_structure(stage),
+    )
+
+
+def joint_runs(
+    structure: Structure, observed: pd.DataFrame, replicated: pd.DataFrame
+) -> pd.DataFrame:
+    """Observed and replicated runs in one table.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of the observed runs alone.
+    observed, replicated : DataFrame
+        Runs at the same design.
+    """
+    tables = [observed, replicated]
+    level: Structure | None = structure
+    while level is not None:
+        cluster_column, curve_column = _joint_columns(level)
+        if level.clusters is not None:
+            place = level.clusters.index(observed)
+            for k, labels in enumerate((level.clusters.labels, _replicated(level.clusters.labels))):
+                tables[k] = tables[k].assign(**{cluster_column: np.array([*labels, ""])[place]})
+        if level.likelihood.series is not None:
+            curve = pd.factorize(observed[level.likelihood.series.by])[0]
+            for k in range(2):
+                tables[k] = tables[k].assign(**{curve_column: curve + k * (curve.max() + 2)})
+        level = level.stage
+    return pd.concat(tables, ignore_index=True)
+
+
+def _joint_columns(structure: Structure) -> tuple[str, str]:
+    """Columns of clusters and curves in a table of observed and replicated runs."""
+    return f"{structure.dim_prefix}joint_cluster", f"{structure.dim_prefix}joint_curve"
+
+
+def _replicated(labels: tuple[str, ...]) -> list[str]:
+    return [f"replicated {label}" for label in labels]
+
+
+def joint_truth(observed: xr.Dataset, replicated: xr.Dataset) -> xr.Dataset:
+    """Truth of both tables: effects of observed clusters, then those of replicated ones."""
+    if "cluster" not in observed.dims:
+        return observed
+    labels = [*observed["cluster"].to_numpy(), *_replicated(tuple(observed["cluster"].to_numpy()))]
+    both = xr.concat(
+        [observed, replicated], "cluster", data_vars="minimal", coords="minimal", compat="override"
+    )
+    return both.assign_coords(cluster=labels)
+
+
+def rank_truth(
+    structure: Structure,
+    design: pd.DataFrame,
+    simulator: Simulator,
+    truth: xr.Dataset,
+    joint: Structure | None,
+    sampling: Sampling,
+    random_seed: int,
+) -> dict[str, Any]:
+    """Simulate, fit, and rank the truth of every quantity.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of the design, from `fixed_structure`.
+    design : DataFrame
+        Runs at whose inputs the simulated ones are.
+    simulator : callable
+        From `bayescale.validation.simulators`.
+    truth : Dataset
+        One draw of the free parameters: from the prior, or from the posterior of the design's runs.
+    joint : Structure, optional
+        From `joint_structure`, for a truth from the posterior: the fit is then one to the design's
+        runs and the simulated ones together.
+    sampling : Sampling
+        How much to sample.
+    random_seed : int
+        Everything random follows from it.
+
+    Returns
+    -------
+    dict
+        ``places``, by quantity the share of draws below the truth; and a doubt about the draws.
+
+    Raises
+    ------
+    DataError
+        If a simulated response cannot be fitted.
+    """
+    law, rng = structure.law, np.random.default_rng(random_seed)
+    known = truth if joint is None else with_new_clusters(structure, truth, random_seed)
+    runs = with_stage(Draws(structure, known, design), rng)
+    runs = runs.assign(**{law.response: simulator(Draws(structure, known, runs), rng)})
+    kind, values = law.kind_of(law.response), runs[law.response].to_numpy()
+    if not np.all(np.isfinite(values) & ~kind.invalid(values)):
+        raise DataError(
+            f"the simulated {law.response} is not a finite {kind.name} everywhere; expected that "
+            "it is. Take tighter priors."
+        )
+    if joint is not None:
+        truth, runs = joint_truth(truth, known), joint_runs(structure, design, runs)
+        structure = joint
+    sampled = sample_carefully(sample, structure, runs, Settings(sampling, random_seed))
+    posterior, truths = (
+        dict(_ranked_quantities(Draws(structure, free, runs)))
+        for free in (sampled.posterior, truth)
+    )
+    diverging = int(sampled.sample_stats["diverging"].sum())
+    doubts = [f"{diverging} divergences"] * bool(diverging)
+    # With so few draws, R-hat is above 1.05 only where chains disagree.
+    doubts += ["not mixed"] * (not chains_mixed(sampled.posterior, r_hat=1.05, ess=RANKED))
+    places = {}
+    for name, draws in posterior.items():
+        thinned = draws[:: max(len(draws) // RANKED, 1)][:RANKED]
+        # Spread evenly over the step that the truth falls into.
+        lower = (thinned < truths[name]).sum() + rng.random()
+        places[name] = float(lower / (len(thinned) + 1))
+    return {DOUBT: "; ".join(doubts), "places": places}
+
+
+def _ranked_quantities(free: Draws) -> Iterator[tuple[str, Array]]:
+    """Draws of every quantity whose truth is ranked, by name."""
+    draws = Draws(free.structure, quantities(free), free.runs)
+    law, values = draws.law, draws.posterior
+    chosen = {str(name): x for name, x in values.items() if x.attrs.get("role") in ROLES}
+    chosen["log_likelihood"] = per_run(log_likelihood(draws)).sum("run")
+    if law.has_optimum:
+        flops = xr.DataArray(10.0 * largest_budget(draws))  # ten times the largest run's compute
+        params = optimal_params(law, draws.coefficients, flops, SIX_ND)
+        loss = response_at(law, draws.coefficients, params, flops, SIX_ND, {})
+        chosen |= {"N_opt": params, "L_opt": loss}
+    for name, quantity in chosen.items():
+        for label, part in scalars(quantity, name):
+            yield label, part.transpose(*SAMPLE_DIMS).to_numpy().ravel()

@@ -1,0 +1,319 @@
+"""Many fits, or any other work that is done many times: side by side, and each once.
+
+`sweep(work, tasks)` calls ``work(**arguments)`` for every task, on joblib: in processes of this
+machine, or where `joblib.parallel_config` sends them, such as a Dask cluster. Tasks stream in and
+rows stream out; each row is on disk as soon as it is there, so that a sweep that was killed goes on
+where it was. The seed of a task follows from its name, so that rows do not depend on where or when
+they are computed.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from itertools import chain
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+
+from bayescale.errors import DataError
+
+Task = tuple[str, Mapping[str, Any]]
+Work = Callable[..., Mapping[str, Any]]
+Row = dict[str, Any]
+
+TASK, ERROR, DOUBT = "task", "error", "doubt"
+"""Columns of rows: the name of the task, what went wrong, and why a result is not to be trusted.
+Every row has the first two; the work may return the third."""
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """Where many fits run, and where their rows are kept.
+
+    Parameters
+    ----------
+    path : path, optional
+        JSON lines file to which rows are added as they come. Rows that it holds are not computed
+        again. By default rows are kept in memory only.
+    jobs : int
+        Processes; -1 for as many as there are CPUs, here or on the cluster in use.
+    progress : bool
+        Show a progress bar on standard error.
+    """
+
+    path: str | os.PathLike[str] | None = None
+    jobs: int = -1
+    progress: bool = False
+
+
+def sweep(
+    work: Work,
+    tasks: Iterable[Task],
+    *,
+    parallel: Parallel = Parallel(),
+    random_seed: int | None = None,
+) -> pd.DataFrame:
+    """Table of what some work returns, one row for each task.
+
+    Parameters
+    ----------
+    work : callable
+        A function of a module, called as ``work(**arguments, random_seed=...)``. Returns one row:
+        from names to numbers or texts.
+    tasks : iterable of (str, mapping)
+        Name and arguments of each call. A generator is read as tasks are needed.
+    parallel : Parallel
+        File of rows, number of processes, progress bar.
+    random_seed : int, optional
+        The seed of each task follows from it and from the task's name. Without it, that of the rows
+        in the file, if there are any; else drawn from the system.
+
+    Returns
+    -------
+    DataFrame
+        In the order of the tasks. Column `task` holds their names, `error` what went wrong in
+        those that failed; their other cells are missing. The seed is in ``attrs["random_seed"]``.
+
+    Raises
+    ------
+    DataError
+        If two tasks have one name, or the file holds something else than rows of this sweep.
+
+    Examples
+    --------
+    >>> from bayescale.validation.sweep import Parallel, sweep
+    >>> def square(x, random_seed):
+    ...     return {"square": x**2}
+    >>> rows = sweep(square, [("one", {"x": 1}), ("two", {"x": 2})], parallel=Parallel(jobs=1))
+    >>> rows["square"].tolist()
+    [1, 4]
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    seed = seed_of_sweep(random_seed, parallel)
+    # By its name alone, so that a file of rows survives a move of the function.
+    title = {"work": work.__qualname__, "random_seed": seed}
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with (
+        RowStore.opened(parallel.path, title, TASK) as store,
+        Progress(*columns, console=Console(stderr=True), disable=not parallel.progress) as bar,
+    ):
+        total = len(tasks) if isinstance(tasks, Sized) else None
+        shown = bar.add_task("", total=total, completed=len(store.rows))
+        queue = _Queue(tasks, done=store.rows)
+        for row in _rows(work, queue, parallel.jobs, seed):
+            store.keep(row)
+            bar.update(shown, completed=len(store.rows))
+    if queue.fault is not None:
+        raise queue.fault
+    wanted = [store.rows[name] for name in queue.names]
+    named = dict.fromkeys(chain.from_iterable(wanted))
+    ordered = [TASK, *(name for name in named if name not in (TASK, ERROR)), ERROR]
+    table = pd.DataFrame(wanted, columns=ordered)
+    table.attrs["random_seed"] = seed
+    return table
+
+
+def seed_of_sweep(random_seed: int | None, parallel: Parallel) -> int:
+    """The given seed; without one, that of the rows on disk, or else one drawn from the system."""
+    if random_seed is not None:
+        return random_seed
+    path = None if parallel.path is None else Path(parallel.path)
+    if path is None or not path.exists() or not path.stat().st_size:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    title, _ = _read(path, TASK)
+    return int(title.get("random_seed", 0))  # a title of another kind is refused with its rows
+
+
+def split_rows(
+    rows: pd.DataFrame, unit: str, *, fewest: int = 1
+) -> tuple[pd.DataFrame, "pd.Series[str]"]:
+    """Rows of the tasks that succeeded; and what is wrong with those that failed or are doubtful.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        From `sweep`, of work that returns a `DOUBT` where it has one.
+    unit : str
+        What a task is, such as ``"simulation"``. It names the index of both results, which counts
+        tasks from 0.
+    fewest : int
+        How many have to succeed.
+
+    Returns
+    -------
+    good : DataFrame
+        What the work returned, without its doubts.
+    remarks : Series
+        Errors and doubts, where there are any.
+
+    Raises
+    ------
+    DataError
+        If too few succeeded, with the first of the errors.
+    """
+    table = rows.rename_axis(unit)
+    failed = table[ERROR].notna()
+    if (~failed).sum() < fewest:
+        reason = next(iter(table[ERROR]), "there was none to fit")
+        raise DataError(
+            f"no {unit} could be fitted ({reason}); expected at least {fewest}. Correct what the "
+            "error names."
+        )
+    doubts = table[DOUBT].fillna("") if DOUBT in table else pd.Series("", table.index)
+    remarks = table[ERROR].where(failed, doubts).rename("remark")
+    good = table[~failed].drop(columns=[TASK, ERROR, DOUBT], errors="ignore")
+    return good, remarks[remarks != ""]
+
+
+class _Queue:
+    """Tasks that are not done yet, and those handed out whose row has not come back.
+
+    An error in the tasks themselves ends them. It is raised once the rows under way are safe, since
+    joblib asks for tasks from threads in which an exception would be lost.
+    """
+
+    def __init__(self, tasks: Iterable[Task], done: Mapping[str, Row]) -> None:
+        self.names: dict[str, None] = {}
+        self.out: dict[str, Mapping[str, Any]] = {}
+        self.fault: Exception | None = None
+        self._source = iter(tasks)
+        self._done = done
+
+    def __iter__(self) -> Iterator[Task]:
+        try:
+            for name, arguments in self._source:
+                if name in self.names:
+                    raise DataError(
+                        f"two tasks have the name {name!r}; expected every name once, since rows "
+                        "are kept by it. Give each task a name of its own."
+                    )
+                self.names[name] = None
+                if name not in self._done:
+                    self.out[name] = arguments
+                    yield name, arguments
+        except Exception as fault:
+            self.fault = fault
+
+
+def _rows(work: Work, queue: _Queue, jobs: int, random_seed: int) -> Iterator[Row]:
+    """Rows as they come. Where a process dies, its tasks are tried again, each by itself."""
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    while True:
+        try:
+            yield from _returned(work, queue, queue, jobs, random_seed)
+            return
+        except TerminatedWorkerError:
+            for name, arguments in list(queue.out.items()):
+                try:
+                    # Two processes, as one would be this one.
+                    yield from _returned(work, queue, [(name, arguments)], 2, random_seed)
+                except TerminatedWorkerError:
+                    del queue.out[name]
+                    yield {TASK: name, ERROR: "the process died without an error (out of memory?)"}
+
+
+def _returned(
+    work: Work, queue: _Queue, tasks: Iterable[Task], jobs: int, random_seed: int
+) -> Iterator[Row]:
+    import joblib
+
+    calls = (joblib.delayed(_attempt)(work, *task, random_seed) for task in tasks)
+    for row in joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(calls):
+        queue.out.pop(row[TASK], None)
+        yield row
+
+
+def _attempt(work: Work, name: str, arguments: Mapping[str, Any], random_seed: int) -> Row:
+    """Row of a task, with its name; where it fails, with what went wrong in place of the rest."""
+    digest = int.from_bytes(sha256(name.encode()).digest()[:8])
+    seed = int(np.random.SeedSequence([random_seed, digest]).generate_state(1)[0])
+    row: Row
+    try:
+        # As it will be read again from a file.
+        row = json.loads(json.dumps(dict(work(**arguments, random_seed=seed)), default=_number))
+        return {TASK: name, **row}
+    # Whatever a task raises is its result: it is recorded, and stops no other.
+    except Exception as error:
+        return {TASK: name, ERROR: f"{type(error).__name__}: {error}"}
+
+
+def _number(value: Any) -> Any:
+    """A number of numpy as one of Python."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"a {type(value).__name__} is no number or text")
+
+
+@dataclass
+class RowStore:
+    """Rows so far by their key, and the file that new ones are added to, if there is one."""
+
+    key: str
+    rows: dict[str, Row] = field(default_factory=dict)
+    file: IO[str] | None = None
+
+    @classmethod
+    @contextmanager
+    def opened(
+        cls, path: str | os.PathLike[str] | None, title: Row, key: str
+    ) -> Iterator["RowStore"]:
+        """Open a file of rows, which is created if it is not there; without a path, keep in memory.
+
+        Raises
+        ------
+        DataError
+            If the file holds something else, or rows under another title.
+        """
+        if path is None:
+            yield cls(key)
+            return
+        place = Path(path)
+        rows: dict[str, Row] = {}
+        if place.exists() and place.stat().st_size:
+            own, rows = _read(place, key)
+            if own != title:
+                raise DataError(
+                    f"{place} holds rows of {own}; expected {title}. Give another path, or remove "
+                    "the file to start again."
+                )
+            whole = place.read_bytes()
+            os.truncate(place, whole.rfind(b"\n") + 1)  # the last row may have been cut short
+        with place.open("a", encoding="utf-8") as file:
+            store = cls(key, rows, file)
+            if file.tell() == 0:
+                store.write(title)
+            yield store
+
+    def keep(self, row: Row) -> None:
+        """Add a row of numbers and texts."""
+        self.rows[row[self.key]] = row
+        self.write(row)
+
+    def write(self, row: Row) -> None:
+        """Put a line on disk, if there is a file."""
+        if self.file is not None:
+            self.file.write(json.dumps(row) + "\n")
+            self.file.flush()
+            os.fsync(self.file.fileno())
+
+
+def _read(path: Path, key: str) -> tuple[Row, dict[str, Row]]:
+    """Title of a file of rows, and its complete rows by their key."""
+    whole = path.read_bytes()
+    lines = whole[: whole.rfind(b"\n") + 1].splitlines()
+    try:
+        title, *rows = [dict(json.loads(line)) for line in lines]
+        return title, {row[key]: row for row in rows}
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path} holds something else than rows of a sweep ({error}); expected a new file, or "
+            "one that a sweep began. Give another path."
+        ) from error
