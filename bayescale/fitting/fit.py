@@ -26,7 +26,6 @@ from bayescale.runs.read import runs_for
 from bayescale.spec.law import AUTO, Law
 from bayescale.spec.likelihood import Likelihood
 from bayescale.spec.prior import Prior
-from bayescale.wording import plural
 
 
 def fit(
@@ -212,10 +211,10 @@ def _remarks_on(fitted: Fit) -> list[Remark]:
     good_k = fitted.loo.attrs["good_k"]
     rows = influential_runs(fitted.loo, good_k)
     if rows:
-        word = plural(len(rows), "run").split()[1]
+        word, these = ("run", "it") if len(rows) == 1 else ("runs", "them")
         text = (
             f"{word} {', '.join(map(str, rows))} with Pareto k above {good_k:.2f}: "
-            "influential, so that elpd_loo is approximate. Look at them."
+            f"influential, so that elpd_loo is approximate. Look at {these}."
         )
         remarks.append(Remark(DEPENDS, text))
     return remarks
