@@ -12,7 +12,7 @@ from difflib import get_close_matches
 
 import pandas as pd
 
-from bayescale.datasets.card import Card
+from bayescale.datasets.card_record import Card
 from bayescale.datasets.fetching import fetch
 from bayescale.datasets.reading import cards
 from bayescale.datasets.recipes import standard_table

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bayescale.datasets.card import Card, File
+from bayescale.datasets.card_record import Card, File
 from bayescale.errors import DataError
 
 SHIPPED = Path(__file__).parent / "data"

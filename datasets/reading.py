@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from bayescale.datasets.card import Card, File
+from bayescale.datasets.card_record import Card, File
 from bayescale.datasets.recipe import Join, Recipe
 from bayescale.errors import DataError
 

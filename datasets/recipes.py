@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bayescale.datasets.card import CARD_COSTS, Card
+from bayescale.datasets.card_record import CARD_COSTS, Card
 from bayescale.datasets.operations import OPERATIONS
 from bayescale.datasets.recipe import Recipe
 from bayescale.datasets.special_readers import SPECIAL_READERS

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bayescale.datasets import card, catalogue
-from bayescale.datasets.card import Card, File
+from bayescale.datasets.card_record import Card, File
 from bayescale.datasets.fetching import SHIPPED, fetch
 from bayescale.datasets.reading import CARDS, cards, read_cards
 from bayescale.datasets.recipe import Join, Recipe

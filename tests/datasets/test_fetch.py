@@ -18,7 +18,7 @@ import pooch
 import pytest
 
 from bayescale.datasets import Card
-from bayescale.datasets.card import File
+from bayescale.datasets.card_record import File
 from bayescale.datasets.fetching import fetch
 from bayescale.errors import DataError
 from tests.datasets.toys import FILE, toy

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bayescale.datasets.card import File
+from bayescale.datasets.card_record import File
 from bayescale.datasets.operations import ARGUMENT_COUNTS, OPERATIONS
 from bayescale.datasets.recipe import Join, Recipe
 from bayescale.datasets.recipes import standard_table

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bayescale.datasets.card import Card, File
+from bayescale.datasets.card_record import Card, File
 
 FILE: dict[str, Any] = {
     "name": "runs",
