@@ -6,9 +6,9 @@ Chains in several threads may call it at the same time.
 
 nutpie can also sample a Python function, by ``nutpie.compiled_pyfunc.from_pyfunc``. The draws are
 then the same, but every step passes through the interpreter, whose lock makes chains wait for each
-other. The default fit of table ``pocket`` (82 runs, law ``coupled``, 4 chains of 800 + 1000 draws;
-nutpie 0.16.11, 2 CPUs, median of 3 seeds) samples for 1.5 s by this module and for 6.0 s by
-`from_pyfunc`, 3.9 times as long; with chains one after another 2.8 s and 4.5 s, 1.6 times.
+other. For the default model of table ``pocket`` (82 runs, law ``coupled``), 4 chains of 800 + 1000
+draws take 1.5 s by this module and 6.0 s by `from_pyfunc`, 3.9 times as long; with chains one after
+another 2.8 s and 4.5 s, 1.6 times (nutpie 0.16.11, 2 CPUs, median of 3 seeds).
 """
 
 from collections.abc import Callable, Mapping

@@ -56,7 +56,7 @@ def by_hand(point: np.ndarray) -> float:
     )
 
 
-def test_the_log_density_is_the_sum_of_what_it_is_made_of() -> None:
+def test_the_log_density_is_the_sum_of_its_parts() -> None:
     """Prior, Jacobian and likelihood against scipy; constants cancel between two points."""
     plain = structure(NORMAL)
     compiled = compiled_model(plain, RUNS)
