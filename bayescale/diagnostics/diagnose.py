@@ -32,6 +32,7 @@ from bayescale.diagnostics.residuals import (
 from bayescale.documents.document import Block, Document, Listing, Section, Table, Text
 from bayescale.documents.html import to_fragment
 from bayescale.documents.text import to_text
+from bayescale.fitting.display import DOUBTS, verdict_numbers
 from bayescale.fitting.record import Fit
 from bayescale.posterior.convergence import Verdict
 from bayescale.posterior.jackknife import CLUSTER, HONEST, RUN
@@ -133,7 +134,7 @@ class Diagnosis:
         if reasons:
             verdict = [Text("Verdict: NOT TO BE TRUSTED.", "bad"), Listing(reasons)]
         if self.remarks:
-            verdict += [Text("Doubtful, but no reason against the draws:"), Listing(self.remarks)]
+            verdict += [DOUBTS, Listing(self.remarks)]
         findings: list[Block] = [Text("No finding passes its threshold.", "good")]
         if self.findings:
             sentences = Listing(tuple(map(str, self.findings)))
@@ -146,8 +147,7 @@ class Diagnosis:
             columns = ("finding", "value", "threshold", "reason for the threshold")
             thresholds = Table("Values and thresholds", columns, tuple(rows))
             findings = [Text("Findings, the gravest first:"), sentences, thresholds]
-        judged = {"trusted": self.verdict.trusted, "reasons": list(reasons)}
-        judged["warnings"] = list(self.remarks)
+        judged = verdict_numbers(self.verdict, self.remarks)
         numbers = {"findings": [asdict(finding) for finding in self.findings]}
         first = Section("verdict", "Verdict", tuple(verdict), numbers=judged)
         second = Section("findings", "Findings", tuple(findings), numbers=numbers)

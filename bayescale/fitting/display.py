@@ -7,6 +7,7 @@ import pandas as pd
 
 from bayescale.documents.document import Block, Document, Listing, Section, Table, Text
 from bayescale.fitting.answer import FittedDraws, answer_sections
+from bayescale.posterior.convergence import Verdict
 from bayescale.posterior.draws import Draws
 from bayescale.posterior.jackknife import HONEST
 from bayescale.posterior.summary import interval_kind, interval_names
@@ -14,6 +15,9 @@ from bayescale.runs.read import describe_runs
 from bayescale.wording import plural, significant
 
 MOST_REMARKS = 3
+
+DOUBTS = Text("Doubtful, but no reason against the draws:")
+"""Stands before remarks where reasons, or a verdict in other words, precede them."""
 
 
 def fit_document(
@@ -53,7 +57,7 @@ def fit_document(
         verdict.append(Listing(reasons))
     if remarks:
         if reasons:
-            verdict.append(Text("Doubts that are no reason against the draws:", "note"))
+            verdict.append(DOUBTS)
         verdict.append(Listing(tuple(remarks[:MOST_REMARKS])))
     if len(remarks) > MOST_REMARKS:
         more = plural(len(remarks) - MOST_REMARKS, "more remark")
@@ -65,6 +69,12 @@ def fit_document(
         Section("coefficients", "Coefficients", (about, summary_block(summary))),
     )
     return Document(title, "", sections)
+
+
+def verdict_numbers(verdict: Verdict, remarks: Sequence[str]) -> dict[str, Any]:
+    """A verdict with its reasons and all remarks, for JSON."""
+    reasons = list(verdict.reasons)
+    return {"trusted": verdict.trusted, "reasons": reasons, "warnings": list(remarks)}
 
 
 def describe_fit(draws: Draws) -> tuple[str, str, str]:

@@ -20,7 +20,13 @@ from bayescale.documents.document import (
     on_axes,
 )
 from bayescale.fitting.answer import answer_sections
-from bayescale.fitting.display import MOST_REMARKS, describe_fit, summary_block
+from bayescale.fitting.display import (
+    DOUBTS,
+    MOST_REMARKS,
+    describe_fit,
+    summary_block,
+    verdict_numbers,
+)
 from bayescale.fitting.record import Fit
 from bayescale.posterior.summary import interval_names
 from bayescale.reporting.figures import evidence_section
@@ -89,15 +95,11 @@ def verdict_section(fit: Fit, summary: pd.DataFrame) -> Section:
         blocks = [Text("The fit is not to be trusted.", "bad"), Listing(verdict.reasons)]
     if remarks:
         shown = Listing(remarks[:MOST_REMARKS])
-        blocks += [Text("Doubtful, but no reason against the draws:"), shown]
+        blocks += [DOUBTS, shown]
     if len(remarks) > MOST_REMARKS:
         more = plural(len(remarks) - MOST_REMARKS, "more remark")
         blocks.append(Text(f"{more} below, with what the answer depends on.", "note"))
-    numbers = {
-        "trusted": verdict.trusted,
-        "reasons": list(verdict.reasons),
-        "warnings": list(remarks),
-    }
+    numbers = verdict_numbers(verdict, remarks)
     return Section("verdict", "Can it be trusted?", tuple(blocks), numbers=numbers)
 
 
