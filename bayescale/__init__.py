@@ -12,12 +12,12 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["datasets", "likelihoods", "models", "plots"],
+    submodules=["datasets", "likelihoods", "models", "plots", "priors"],
     submod_attrs={
         # What a person states.
         "spec.law": ["Law", "Units", "Groups", "Optimum", "Drift", "Clustering"],
         "spec.columns": ["Column", "POSITIVE", "AMOUNT", "PROPORTION", "REAL"],
-        "spec.prior": ["Prior"],
+        "priors.prior": ["Distribution", "Prior"],
         "spec.claim": ["Claim", "ClaimData", "Objective"],
         "spec.likelihood": ["Likelihood", "Family"],
         "spec.series": ["Series"],

@@ -4,17 +4,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pymc as pm
 import xarray as xr
 
-from bayescale.inference.model import QUICK
 from bayescale.inference.structure import Structure, build_structure
 from bayescale.inference.units import units_of
 from bayescale.posterior.draws import Draws, add_prefix
+from bayescale.priors import Prior
 from bayescale.spec.functions import call
 from bayescale.spec.law import Law
 from bayescale.spec.likelihood import Likelihood
-from bayescale.spec.prior import Prior
 from bayescale.validation.simulators import as_modelled, with_stage
 
 RANGES = {"params": (5e7, 1e10), "tokens": (1e9, 1e12), "flops": (1e17, 1e22), "x": (1e1, 1e5)}
@@ -71,16 +69,10 @@ def middle(law: Law) -> dict[str, Any]:
 
 def value_of(prior: Prior) -> Any:
     """The equal shares of a simplex; the median of the rest, a tuple if there are parts."""
-    if prior.distribution is pm.Dirichlet:
+    if prior.distribution.transform.joint:
         return tuple(np.full(len(prior.parts), 1 / len(prior.parts)))
-    if prior.distribution is pm.LogNormal and not prior.parts:
-        return np.exp(prior.parameters["mu"])
-    shape = (4001, *([len(prior.parts)] if prior.parts else []))
-    drawn = prior.distribution.dist(
-        **{k: np.array(v) for k, v in prior.parameters.items()}, shape=shape
-    )
-    median = np.median(pm.draw(drawn, random_seed=1, **QUICK), axis=0)
-    return tuple(median) if prior.parts else float(median)
+    median = prior.distribution.frozen(**prior.numbers).median()
+    return tuple(np.broadcast_to(median, len(prior.parts))) if prior.parts else float(median)
 
 
 def coefficients(law: Law, runs: pd.DataFrame, free: dict[str, Any]) -> dict[str, Any]:

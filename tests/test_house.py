@@ -16,7 +16,14 @@ import bayescale
 ROOT = Path(bayescale.__file__).parents[1]
 
 FLOORS = (
-    *("errors wording", "documents spec", "likelihoods", "models datasets runs", "inference"),
+    *(
+        "errors wording",
+        "priors",
+        "documents spec",
+        "likelihoods",
+        "models datasets runs",
+        "inference",
+    ),
     *("posterior", "fitting", "diagnostics", "validation", "decisions", "auditing", "plots"),
     *("reporting", "cli"),
 )

@@ -20,12 +20,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pymc as pm
 import xarray as xr
 
 from bayescale.diagnostics.power_scaling import log_prior
 from bayescale.fitting.record import Fit
-from bayescale.inference.model import QUICK, build_model
+from bayescale.inference.coordinates import draw_prior
 from bayescale.posterior.draws import Draws
 from bayescale.posterior.jackknife import CLUSTER, RUN
 from bayescale.posterior.quantities import (
@@ -157,21 +156,11 @@ def prior_draws(fit: Fit) -> xr.Dataset:
     Dataset
         Each variable with one chain of `PRIOR_DRAWS` draws.
     """
-    law, model = fit.law, build_model(fit.structure, fit.runs)
+    law, runs = fit.law, fit.runs
+    free = Draws(fit.structure, draw_prior(fit.structure, PRIOR_DRAWS, fit.random_seed), runs)
+    coefficients = stack_parts(law, coefficients_from_free(free))
     common = [f"{name}_common" for name in population_names(fit.structure)]
-    names = list(dict.fromkeys((*law.coefficient_names, *law.priors, *common)))
-    # Only what these depend on is compiled, and without optimisation.
-    arrays = pm.draw(
-        [model[name] for name in names], PRIOR_DRAWS, random_seed=fit.random_seed, **QUICK
-    )
-    dims = {name: model.named_vars_to_dims.get(name) or () for name in names}
-    prior = xr.Dataset(
-        {
-            name: (("chain", "draw", *dims[name]), values[None])
-            for name, values in zip(names, arrays, strict=True)
-        },
-        {dim: fit.posterior[dim] for own in dims.values() for dim in own},
-    )
+    prior = free.posterior[[*law.priors, *common]].assign(coefficients)
     draws = Draws(fit.structure, prior, fit.runs)
     if fit.structure.own_groups:
         typical = coefficients_from_free(population_values(draws))

@@ -12,13 +12,11 @@ Kallioinen et al. (2024), doi:10.1007/s11222-023-10366-5.
 from collections.abc import Mapping
 
 import pandas as pd
-import pymc as pm
 import xarray as xr
 
 from bayescale.errors import LawError
 from bayescale.fitting.record import Fit
 from bayescale.inference.groups import Pool
-from bayescale.inference.model import QUICK
 from bayescale.posterior.draws import SAMPLE_DIMS
 
 
@@ -101,7 +99,7 @@ def log_prior(fit: Fit) -> xr.Dataset:
             values = fit.posterior[f"{name}_mean" if pooled else name]
             part = [f"{name}_part"] if prior.parts else []
             ordered = values.transpose(*SAMPLE_DIMS, ..., *part).to_numpy()
-            density = pm.logp(prior.distribution.dist(**prior.parameters), ordered).eval(**QUICK)
+            density = prior.log_density_of(ordered)
             total = density.reshape(*ordered.shape[:2], -1).sum(axis=-1)
             densities[name] = (SAMPLE_DIMS, total)
     return xr.Dataset(densities, {dim: fit.posterior[dim] for dim in SAMPLE_DIMS})

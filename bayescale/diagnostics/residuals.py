@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-import pymc as pm
 import xarray as xr
 
 from bayescale.errors import LawError
@@ -55,7 +54,7 @@ def standardised_residuals(fit: Fit, *, heavy_tails: bool = False) -> xr.DataArr
 
 def _has_scale(fit: Fit, heavy_tails: bool = False) -> bool:
     """Whether runs scatter normally, or as Student-t where that is allowed."""
-    allowed = (pm.Normal, pm.StudentT) if heavy_tails else (pm.Normal,)
+    allowed = ("Normal", "StudentT") if heavy_tails else ("Normal",)
     return fit.likelihood.family.distribution in allowed
 
 

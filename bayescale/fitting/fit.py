@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pymc as pm
 
 from bayescale.errors import LawError
 from bayescale.fitting.record import Fit
@@ -25,7 +24,6 @@ from bayescale.runs.checks import DEPENDS, NARROW, VAGUE, Remark, check_runs
 from bayescale.runs.read import runs_for
 from bayescale.spec.law import AUTO, Law
 from bayescale.spec.likelihood import Likelihood
-from bayescale.spec.prior import Prior
 
 
 def fit(
@@ -34,7 +32,7 @@ def fit(
     *,
     columns: Mapping[str, str] | None = None,
     likelihood: Likelihood | None = None,
-    priors: Mapping[str, Prior] | None = None,
+    priors: Mapping[str, Any] | None = None,
     clusters: str | None = AUTO,
     groups: str | None = None,
     pool: Mapping[str, str] | str | None = None,
@@ -59,8 +57,9 @@ def fit(
     likelihood : Likelihood, optional
         How runs scatter (`bayescale.likelihoods`). By default what suits the law's response: for
         most laws a variance function, or one scale where there are too few runs for it.
-    priors : mapping of str to Prior, optional
-        Replace priors of free or noise parameters, by name.
+    priors : mapping of str to prior, optional
+        Replace priors of free or noise parameters, by name: distributions of `bayescale.priors`,
+        frozen ones of scipy, those of PreliZ, or a `pymc_extras.prior.Prior`.
     clusters : str, optional
         Column of runs with correlated errors. ``"auto"`` for the choice of the law: usually compute
         budgets, where the runs were made at a few of them. None for no clusters.
@@ -167,11 +166,7 @@ def _prepare_runs(
 ) -> tuple[pd.DataFrame, Likelihood | None, list[Remark]]:
     """Runs to fit, the likelihood as far as it is chosen, and remarks on the table."""
     table = runs_for(law, source, columns=columns)
-    # A simplex has one number less to find than it has parts.
-    parameters = sum(
-        max(len(prior.parts), 1) - (prior.distribution is pm.Dirichlet)
-        for prior in law.priors.values()
-    )
+    parameters = sum(prior.coordinates for prior in law.priors.values())
     remarks = check_runs(
         table,
         inputs=[name for name in law.inputs if name in law.varying_inputs],

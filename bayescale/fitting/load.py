@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pymc as pm
 import xarray as xr
 
 from bayescale.errors import DataError, LawError
@@ -23,10 +22,10 @@ from bayescale.inference.groups import Pool
 from bayescale.inference.structure import Structure
 from bayescale.likelihoods import likelihood_named
 from bayescale.models import LAWS
+from bayescale.priors import DISTRIBUTIONS, Prior
 from bayescale.runs.read import digest
 from bayescale.spec.law import Law
 from bayescale.spec.likelihood import Likelihood
-from bayescale.spec.prior import Prior
 
 GROUPS = (
     *("posterior", "sample_stats", "log_likelihood", "observed_data", "constant_data"),
@@ -149,11 +148,12 @@ def _read_structure(
 def _read_prior(own: Prior, saved: dict[str, Any]) -> Prior:
     """A prior with the saved numbers: the law's own, or the one that replaced it."""
     distribution = own.distribution
-    if saved["distribution"] != distribution.__name__:
-        distribution = getattr(pm, saved["distribution"], None)
-        if not (isinstance(distribution, type) and issubclass(distribution, pm.Distribution)):
+    if saved["distribution"] != distribution.name:
+        if saved["distribution"] not in DISTRIBUTIONS:
             raise DataError(
-                f"the saved fit has a prior {saved['distribution']!r}; expected a distribution of "
-                "PyMC. Fit again and save it again, or find out who changed the file."
+                f"the saved fit has a prior {saved['distribution']!r}; expected one of "
+                f"{', '.join(DISTRIBUTIONS)}. Fit again and save it again, or find out who changed "
+                "the file."
             )
+        distribution = DISTRIBUTIONS[saved["distribution"]]
     return Prior(distribution, parts=own.parts, **saved["parameters"])

@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.errors import LawError
-from bayescale.inference.model import draw_prior_predictive
+from bayescale.inference.coordinates import draw_prior
 from bayescale.inference.sample import Sampled, Settings
 from bayescale.inference.structure import Structure, observed_name, observed_values
 from bayescale.posterior.draws import SAMPLE_DIMS, Draws, strip_prefix
@@ -101,12 +101,9 @@ def prior_groups(
     draws, random_seed : int
         How many draws, and their seed.
     """
-    free, predicted = draw_prior_predictive(structure, runs, draws, random_seed)
-    prior = quantities(Draws(structure, free, runs))
-    if structure.likelihood.series is not None:  # the model draws each row given the observed ones
-        drawn = predictive_groups(Draws(structure, prior, runs), random_seed)
-        predicted = drawn["posterior_predictive"]
-    return {"prior": prior, "prior_predictive": predicted}
+    prior = quantities(Draws(structure, draw_prior(structure, draws, random_seed), runs))
+    predicted = predictive_groups(Draws(structure, prior, runs), random_seed)
+    return {"prior": prior, "prior_predictive": predicted["posterior_predictive"]}
 
 
 def predictive_groups(draws: Draws, random_seed: int) -> dict[str, xr.Dataset]:
@@ -179,7 +176,7 @@ def _run_columns(runs: pd.DataFrame) -> xr.Dataset:
 def _describe_structure(structure: Structure) -> dict[str, str]:
     """Attributes from which `bayescale.load` builds a structure, as text."""
     priors = {
-        name: {"distribution": prior.distribution.__name__, "parameters": dict(prior.parameters)}
+        name: {"distribution": prior.distribution.name, "parameters": dict(prior.parameters)}
         for name, prior in structure.priors
     }
     stage = {"stage": json.dumps(_describe_structure(structure.stage))} if structure.stage else {}

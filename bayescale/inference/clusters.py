@@ -15,13 +15,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import pymc as pm
 
 from bayescale.errors import DataError
+from bayescale.priors import LogNormal, Prior
 from bayescale.spec.compute import RESOLUTION, same_compute
 from bayescale.spec.functions import Array
 from bayescale.spec.law import AUTO, Law
-from bayescale.spec.prior import Prior
 
 FLOPS = "flops"
 
@@ -35,7 +34,7 @@ INDEX, TILT = "cluster_index", "cluster_tilt"
 # On public studies these are a few tenths of a percent, depending on the law and on the study. A
 # prior that reaches to zero and far up mixes badly, and lets few clusters absorb what the law
 # should explain.
-BETWEEN = Prior(pm.LogNormal, mu=np.log(0.002), sigma=0.8)
+BETWEEN = LogNormal(mu=np.log(0.002), sigma=0.8)
 
 PRIORS: Mapping[str, Prior] = {"offset_sd": BETWEEN, "tilt_sd": BETWEEN}
 

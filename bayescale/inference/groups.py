@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import DataError, LawError
+from bayescale.priors import HalfNormal
 from bayescale.spec.law import UNITS, Law
 from bayescale.spec.likelihood import Likelihood
 
@@ -24,6 +25,15 @@ RESERVED = (
 
 # Endings of the names that belong to one parameter.
 KINDS = ("", "_part", "_common", "_mean", "_mean_z", "_sd", "_offset")
+
+# Groups of one study rarely differ by more than a factor of two in an exponent.
+BETWEEN = HalfNormal(sigma=0.3)
+
+CENTRED = 0.5
+"""Offsets are sampled in units of their scale to this power. At 0 they mix where runs carry little
+information on their group, at 1 where they carry much, and elsewhere hardly at all; at one half
+they mix everywhere (``studies/sampling/groups.py``). A pilot for each parameter was tried, and was
+no better on the whole."""
 
 
 class Pool(StrEnum):

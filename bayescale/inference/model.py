@@ -15,7 +15,6 @@ The runs inform the mean of their groups, so the mean has the prior and is sampl
 value, about which further groups would scatter, differs from the mean by its standard error.
 """
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,12 +22,11 @@ import numpy as np
 import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
-import xarray as xr
 
 from bayescale.inference.clusters import INDEX, TILT, Clusters
-from bayescale.inference.groups import GROUP_INDEX, OBSERVED, Pool
+from bayescale.inference.groups import BETWEEN, GROUP_INDEX, OBSERVED, Pool
 from bayescale.inference.marginal import log_marginal
-from bayescale.inference.pooling import BETWEEN, partial_parameter, prior_variable
+from bayescale.inference.pooling import partial_parameter, prior_variable
 from bayescale.inference.structure import (
     Structure,
     coords_of,
@@ -38,15 +36,12 @@ from bayescale.inference.structure import (
     observed_values,
 )
 from bayescale.inference.units import design_of, slopes_of, tilt_of, units_for
+from bayescale.priors import Prior
 from bayescale.spec.functions import Array, call
 from bayescale.spec.law import UNITS, Units
-from bayescale.spec.prior import Prior
 from bayescale.spec.series import GAP, PREVIOUS, conditional
 
 INDICES = (GROUP_INDEX, INDEX, PREVIOUS)
-
-QUICK = {"mode": "FAST_COMPILE"}
-"""For what runs once: PyTensor would take longer to compile it well than to compute it."""
 
 
 def model_data(structure: Structure, runs: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -195,7 +190,7 @@ def _add_responses(
             mu, scale, rho, data[OBSERVED], links, lambda array, rows: array[rows]
         )
     if not integrated:
-        likelihood.family.distribution(
+        getattr(pm, likelihood.family.distribution)(
             observed_name(structure), **parameters, observed=data[OBSERVED], dims="run"
         )
         return
@@ -214,45 +209,3 @@ def _cluster_effects(clusters: Clusters, data: Mapping[str, Any], free: Mapping[
         by_run = pt.concatenate([effect, pt.zeros(1)])[data[INDEX]]
         shifts.append(by_run * data[TILT] if name == "tilt" else by_run)
     return sum(shifts)
-
-
-def draw_prior_predictive(
-    structure: Structure, runs: pd.DataFrame, draws: int, seed: int
-) -> tuple[xr.Dataset, xr.Dataset]:
-    """Draws of all parameters from their priors, and of the responses at the runs.
-
-    Parameters
-    ----------
-    structure : Structure
-        The model.
-    runs : DataFrame
-        Validated runs.
-    draws : int
-        How many, in one chain.
-    seed : int
-        Where they come from.
-
-    Returns
-    -------
-    prior, prior_predictive : Dataset
-        Free parameters only: coefficients follow from them. Observed values of the runs.
-    """
-    # PyMC logs the list of what it draws, which would fill the screen of a calibration.
-    logger = logging.getLogger("pymc.sampling.forward")
-    before = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        with build_model(structure, runs):
-            drawn = pm.sample_prior_predictive(draws, random_seed=seed, compile_kwargs=dict(QUICK))
-    finally:
-        logger.setLevel(before)
-    prior: xr.Dataset = drawn["prior"].to_dataset()
-    return prior.drop_vars(_following(structure)), drawn["prior_predictive"].to_dataset()
-
-
-def _following(structure: Structure) -> set[str]:
-    """Names of coefficients that only follow from parameters."""
-    own = {*structure.law.coefficient_names} - {name for name, _ in structure.priors}
-    if structure.stage is None:
-        return own
-    return own | {f"{structure.stage.prefix}{name}" for name in _following(structure.stage)}

@@ -6,17 +6,9 @@ from typing import Any
 import numpy as np
 import pymc as pm
 
+from bayescale.inference.groups import BETWEEN, CENTRED
 from bayescale.inference.structure import Structure
-from bayescale.spec.prior import Prior
-
-# Groups of one study rarely differ by more than a factor of two in an exponent.
-BETWEEN = Prior(pm.HalfNormal, sigma=0.3)
-
-CENTRED = 0.5
-"""Offsets are sampled in units of their scale to this power. At 0 they mix where runs carry little
-information on their group, at 1 where they carry much, and elsewhere hardly at all; at one half
-they mix everywhere (``studies/sampling/groups.py``). A pilot for each parameter was tried, and was
-no better on the whole."""
+from bayescale.priors import Prior
 
 
 def prior_variable(name: str, prior: Prior, data: Mapping[str, Any], of: str, **dims: Any) -> Any:
@@ -36,7 +28,7 @@ def prior_variable(name: str, prior: Prior, data: Mapping[str, Any], of: str, **
         Dims or shape of the variable.
     """
     numbers = {key: data[f"prior_{of}_{key}"] for key in prior.parameters}
-    return prior.distribution(name, **numbers, **dims)
+    return getattr(pm, prior.distribution.name)(name, **numbers, **dims)
 
 
 def partial_parameter(

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pymc as pm
 
 from bayescale.errors import LawError
 from bayescale.inference.clusters import Clusters, find_clusters
@@ -20,10 +19,10 @@ from bayescale.likelihoods import (
     STUDENT_T,
     VARIANCE_FUNCTION,
 )
+from bayescale.priors import Prior, as_prior
 from bayescale.spec.functions import Array
 from bayescale.spec.law import AUTO, Law, Units
 from bayescale.spec.likelihood import Likelihood
-from bayescale.spec.prior import Prior
 
 
 def own_likelihood(law: Law, runs: pd.DataFrame) -> Likelihood | None:
@@ -131,7 +130,7 @@ class Structure:
     @property
     def integrable(self) -> bool:
         """Whether the terms of clusters can be integrated out."""
-        normal = self.likelihood.family.distribution is pm.Normal
+        normal = self.likelihood.family.distribution == "Normal"
         return self.clusters is not None and normal and self.likelihood.series is None
 
     @property
@@ -153,7 +152,7 @@ def build_structure(
     runs: pd.DataFrame,
     likelihood: Likelihood | None = None,
     *,
-    priors: Mapping[str, Prior] | None = None,
+    priors: Mapping[str, Any] | None = None,
     groups: str | None = None,
     pool: Mapping[str, str] | str | None = None,
     clusters: str | None = AUTO,
@@ -168,9 +167,9 @@ def build_structure(
         Validated runs (`bayescale.runs.read`).
     likelihood : Likelihood, optional
         How runs scatter. By default `default_likelihood` chooses.
-    priors : mapping of str to Prior, optional
+    priors : mapping of str to prior, optional
         Replacements for priors of free or noise parameters, by name; those of a stage with its
-        prefix.
+        prefix. Whatever `bayescale.priors.as_prior` takes.
     groups : str, optional
         Column that groups the runs.
     pool : mapping of str to str, or str, optional
@@ -203,6 +202,7 @@ def build_structure(
             dim_prefix=prefix,
         )
     check_known("priors", given, own)
+    given = {name: as_prior(prior, own[name].parts) for name, prior in given.items()}
     for name, prior in given.items():
         if prior.parts != own[name].parts:
             raise LawError(

@@ -1,19 +1,18 @@
 """How rows of a training curve scatter: their errors are correlated from one to the next."""
 
 import numpy as np
-import pymc as pm
 
 from bayescale.likelihoods.families import LOG_NORMAL
 from bayescale.likelihoods.losses import SIGMA
+from bayescale.priors import Beta
 from bayescale.spec.functions import cached
 from bayescale.spec.likelihood import Likelihood
-from bayescale.spec.prior import Prior
 from bayescale.spec.series import Series
 from bayescale.spec.settings import name_with_settings
 
 # Errors of neighbouring checkpoints are similar, hardly ever opposite; they are not equal either,
 # since what a whole curve has in common is its offset.
-RHO = Prior(pm.Beta, alpha=2.0, beta=2.0)
+RHO = Beta(alpha=2.0, beta=2.0)
 
 
 @cached

@@ -1,26 +1,40 @@
 """Distributions that more than one likelihood uses."""
 
 import numpy as np
-import pymc as pm
 from scipy import stats
+from scipy.special import gammaln
 
 from bayescale.spec.functions import Array
 from bayescale.spec.likelihood import Family
 
+
+def _log_normal(observed: Array, mu: Array, sigma: Array) -> Array:
+    z = (observed - mu) / sigma
+    return -0.5 * z * z - np.log(sigma) - 0.5 * np.log(2 * np.pi)
+
+
+def _log_student_t(observed: Array, nu: Array, mu: Array, sigma: Array) -> Array:
+    z = (observed - mu) / sigma
+    constant = gammaln((nu + 1) / 2) - gammaln(nu / 2) - 0.5 * np.log(nu * np.pi)
+    return constant - (nu + 1) / 2 * np.log1p(z * z / nu) - np.log(sigma)
+
+
 LOG_NORMAL = Family(
-    distribution=pm.Normal,
+    distribution="Normal",
     frozen=lambda mu, sigma: stats.norm(loc=mu, scale=sigma),
     observed=np.log,
     response=np.exp,
     prefix="log_",
+    log_density=_log_normal,
 )
 
 LOG_STUDENT_T = Family(
-    distribution=pm.StudentT,
+    distribution="StudentT",
     frozen=lambda nu, mu, sigma: stats.t(df=nu, loc=mu, scale=sigma),
     observed=np.log,
     response=np.exp,
     prefix="log_",
+    log_density=_log_student_t,
 )
 
 
@@ -30,10 +44,11 @@ def unchanged(values: Array) -> Array:
 
 
 UNLOGGED_STUDENT_T = Family(
-    distribution=pm.StudentT,
+    distribution="StudentT",
     frozen=LOG_STUDENT_T.frozen,
     observed=unchanged,
     # A tail on the plain scale reaches below zero, where draws are cut off.
     response=lambda values: np.maximum(values, np.finfo("float64").tiny),
     prefix="unlogged_",
+    log_density=_log_student_t,
 )

@@ -8,19 +8,18 @@ from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
-import pymc as pm
 
 from bayescale.errors import LawError
 from bayescale.likelihoods.families import LOG_NORMAL, LOG_STUDENT_T, UNLOGGED_STUDENT_T
+from bayescale.priors import Gamma, HalfNormal, HalfStudentT, Normal, Prior
 from bayescale.spec.functions import Array, cached
 from bayescale.spec.likelihood import Family, Likelihood, column
-from bayescale.spec.prior import Prior
 from bayescale.spec.settings import name_with_settings
 
 # Well-tuned runs scatter by 0.003 to 0.01 about a good law; the tail admits untuned ones.
-SIGMA = Prior(pm.HalfStudentT, nu=3.0, sigma=0.05)
+SIGMA = HalfStudentT(nu=3.0, sigma=0.05)
 # nu - 1: between a Cauchy (outliers as in the Chinchilla runs) and practically a Normal.
-TAIL = Prior(pm.Gamma, alpha=2.0, beta=0.1)
+TAIL = Gamma(alpha=2.0, beta=0.1)
 
 
 def _nu(tail: Array) -> Array:
@@ -114,7 +113,7 @@ def _bend(inputs: tuple[str, ...]) -> Prior:
     """
     products = tuple(f"{x}*{y}" for x, y in _pairs(inputs))
     sigma = (0.5,) * len(inputs) + (0.15,) * len(products)
-    return Prior(pm.Normal, mu=0.0, sigma=sigma, parts=(*inputs, *products))
+    return Normal(mu=0.0, sigma=sigma, parts=(*inputs, *products))
 
 
 VARIANCE_FUNCTION = Likelihood(
@@ -187,7 +186,7 @@ def with_errors(errors: str, sigma: float = 0.05) -> Likelihood:
         name=name_with_settings("with_errors", errors=errors, sigma=sigma),
         title=f"Normal on the log response, with errors from {errors} and one further scale",
         family=LOG_NORMAL,
-        priors={"sigma": Prior(pm.HalfNormal, sigma=sigma)},
+        priors={"sigma": HalfNormal(sigma=sigma)},
         columns={errors: column(errors)},
         scatter=lambda expected, design, sigma: {
             "mu": np.log(expected),

@@ -10,21 +10,20 @@ so that `sigma` has one meaning at every level of the law, and for any number of
 """
 
 import numpy as np
-import pymc as pm
 from scipy import stats
 
 from bayescale.errors import DataError
 from bayescale.likelihoods.families import unchanged
+from bayescale.priors import LogNormal
 from bayescale.spec.functions import Array
 from bayescale.spec.likelihood import Family, Likelihood, column
-from bayescale.spec.prior import Prior
 
 ITEMS = "items"
 """Column with the number of questions behind a proportion."""
 
 # Repeated runs differ by about a percent of the questions, 0.02 here; published models, which
 # others trained on other data, by five to ten, 0.1 to 0.2. 95% within 0.004 to 0.21.
-SIGMA = Prior(pm.LogNormal, mu=np.log(0.03), sigma=1.0)
+SIGMA = LogNormal(mu=np.log(0.03), sigma=1.0)
 
 
 def _refuse_edges(proportions: Array) -> Array:
@@ -50,7 +49,7 @@ BETA_BINOMIAL = Likelihood(
     name="beta_binomial",
     title="Beta-binomial number of right answers",
     family=Family(
-        distribution=pm.BetaBinomial,
+        distribution="BetaBinomial",
         frozen=lambda n, alpha, beta: stats.betabinom(n=n, a=alpha, b=beta),
         observed=unchanged,
         response=unchanged,
@@ -67,7 +66,7 @@ BINOMIAL = Likelihood(
     name="binomial",
     title="Binomial number of right answers",
     family=Family(
-        distribution=pm.Binomial,
+        distribution="Binomial",
         frozen=lambda n, p: stats.binom(n=n, p=p),
         observed=unchanged,
         response=unchanged,
@@ -90,7 +89,7 @@ BETA = Likelihood(
     # A drawn proportion that rounds to 0 or 1 stays there, and is refused when it is fitted. Moved
     # inside it would pass for a measured one, and make the scatter too small.
     family=Family(
-        distribution=pm.Beta,
+        distribution="Beta",
         frozen=lambda alpha, beta: stats.beta(a=alpha, b=beta),
         observed=_refuse_edges,
         response=unchanged,

@@ -16,23 +16,21 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-import pymc as pm
 import xarray as xr
 
-from bayescale.inference.model import QUICK
 from bayescale.posterior.cluster_terms import cluster_effects_at_points
 from bayescale.posterior.draws import SAMPLE_DIMS, Draws
 from bayescale.posterior.expectation import expected_response, scatter_sd
+from bayescale.priors import LogNormal
 from bayescale.spec.compute import SIX_ND, Cost
 from bayescale.spec.functions import Array, call
 from bayescale.spec.law import Law
-from bayescale.spec.prior import Prior
 
-TAU = Prior(pm.LogNormal, mu=np.log(0.03), sigma=0.8)
+TAU = LogNormal(mu=np.log(0.03), sigma=0.8)
 """Standard deviation of the log response per decade beyond the runs, for laws without back-tests:
 between those of laws that have them."""
 
-SPLIT_TAU = Prior(pm.LogNormal, mu=np.log(0.18), sigma=0.8)
+SPLIT_TAU = LogNormal(mu=np.log(0.18), sigma=0.8)
 """Standard deviation of the log of the optimal params, for laws without back-tests."""
 
 PROPOSALS = 20
@@ -85,7 +83,7 @@ def draw_drift(law: Law, chains: int, draws: int, random_seed: int) -> xr.Datase
     size = (chains, draws)
     drawn = {}
     for name, prior in (("", law.drift.tau or TAU), ("split_", law.drift.split_tau or SPLIT_TAU)):
-        scale = draw_prior(prior, size, rng)
+        scale = prior.draw(size, rng)
         drawn[f"{name}tau"] = (SAMPLE_DIMS, scale)
         drawn[f"{name}drift"] = (SAMPLE_DIMS, scale * rng.standard_normal(size))
     own = xr.Dataset(drawn)
@@ -93,12 +91,6 @@ def draw_drift(law: Law, chains: int, draws: int, random_seed: int) -> xr.Datase
         return own
     staged = draw_drift(law.stage, chains, draws, random_seed + 1)
     return own.assign({f"{law.stage.prefix}{name}": values for name, values in staged.items()})
-
-
-def draw_prior(prior: Prior, size: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """Draws of a prior, in an array of this size."""
-    variable = prior.distribution.dist(**prior.parameters, size=size)
-    return np.asarray(pm.draw(variable, random_seed=rng, **QUICK))
 
 
 def drift_share(drift: xr.Dataset, optimum: xr.Dataset) -> xr.DataArray:

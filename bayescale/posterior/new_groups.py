@@ -6,23 +6,17 @@ parameters are drawn from the same distribution of groups, one draw for each dra
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import pymc as pm
-import pytensor
-import pytensor.tensor as pt
 import xarray as xr
 
 from bayescale.errors import DataError
 from bayescale.inference.groups import Pool
-from bayescale.inference.model import QUICK
-from bayescale.inference.pooling import shift_on_sampling_scale
 from bayescale.posterior.draws import SAMPLE_DIMS, Draws, add_prefix
 from bayescale.posterior.quantities import coefficients_from_free, stack_parts
+from bayescale.priors import Prior
 from bayescale.spec.functions import Array
-from bayescale.spec.prior import Prior
 
 
 def add_new_groups(draws: Draws, points: pd.DataFrame, rng: np.random.Generator) -> Draws:
@@ -104,18 +98,6 @@ def _draw_parameters(
 
 def _draw_group(prior: Prior, common: Array, between: Array, rng: np.random.Generator) -> Array:
     """Values of a parameter for one new group, (sample, ...)."""
-    with pm.Model(check_bounds=False) as model:
-        numbers: dict[str, Any] = {key: np.array(x) for key, x in prior.parameters.items()}
-        shape = len(prior.parts) if prior.parts else None
-        variable = prior.distribution("value", **numbers, shape=shape)
-    transform = model.rvs_to_transforms[variable]
-    centre = pt.as_tensor(common)
-    shift = pt.tensor("shift", shape=(None,) * common.ndim)
-    value = shift_on_sampling_scale(transform, variable, centre, shift)
-    # A simplex has one coordinate less on the sampling scale than it has parts.
-    simplex = transform is not None and transform.ndim_supp
-    free = (common.shape[1] - 1,) if simplex else common.shape[1:]
-    noise = rng.standard_normal((len(common), *free))
-    offsets = between.reshape(-1, *(1 for _ in free)) * noise
-    values: Array = pytensor.function([shift], value, **QUICK)(offsets)
-    return values
+    centre = prior.forward(common)
+    offsets = between.reshape(-1, *(1 for _ in centre.shape[1:]))
+    return np.asarray(prior.backward(centre + offsets * rng.standard_normal(centre.shape)))

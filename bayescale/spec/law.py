@@ -16,13 +16,13 @@ from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
+from bayescale.priors import Prior
 from bayescale.spec.claim import AT_BUDGET, Claim
 from bayescale.spec.columns import POSITIVE, Column, ColumnKind
 from bayescale.spec.functions import Array, arguments, call
 from bayescale.spec.law_checks import check_formula, check_parts, check_same, check_within
 from bayescale.spec.law_parts import AUTO, UNITS, Clustering, Drift, Groups, Optimum, Units
 from bayescale.spec.likelihood import Likelihood
-from bayescale.spec.prior import Prior
 
 __all__ = ["AUTO", "UNITS", "Clustering", "Drift", "Groups", "Law", "Optimum", "Units"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from bayescale.errors import LawError
+from bayescale.priors import Prior
 from bayescale.spec.functions import Array
-from bayescale.spec.prior import Prior
 
 AUTO = "auto"
 """Look for clusters among the compute budgets (`bayescale.inference.clusters`)."""

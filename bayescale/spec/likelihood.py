@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import DataError
+from bayescale.priors import Prior
 from bayescale.spec.columns import read_numbers
 from bayescale.spec.functions import Array, call
-from bayescale.spec.prior import Prior
 from bayescale.spec.series import Series
 
 
@@ -21,8 +21,8 @@ class Family:
 
     Parameters
     ----------
-    distribution : PyMC distribution class
-        The distribution of the observed variable in the model.
+    distribution : str
+        Name in PyMC of the distribution of the observed variable.
     frozen : callable
         The frozen scipy distribution, from the same parameters.
     observed : callable
@@ -35,14 +35,38 @@ class Family:
         Column of the likelihood with the number of trials, where the response is a proportion of
         them. The observed variable is then the number of successes, and the distribution is one of
         whole numbers.
+    log_density : callable, optional
+        ``log_density(observed, **parameters)`` gives the log density of each observation, where it
+        has a short form. Otherwise it is scipy's, which checks every number at several times the
+        cost.
     """
 
-    distribution: Any
+    distribution: str
     frozen: Callable[..., Any]
     observed: Callable[[Array], Array]
     response: Callable[[Array], Array]
     prefix: str
     trials: str | None = None
+    log_density: Callable[..., Array] | None = None
+
+    def density_of(self, observed: Array, parameters: Mapping[str, Array]) -> Array:
+        """Return the log density of observations, or the log probability of counts.
+
+        Parameters
+        ----------
+        observed : (..., run) array
+            Observed values.
+        parameters : mapping of str to array
+            Parameters of the distribution by name.
+
+        Returns
+        -------
+        (..., run) array
+        """
+        if self.log_density is not None:
+            return self.log_density(observed, **parameters)
+        frozen = self.frozen(**parameters)
+        return frozen.logpdf(observed) if self.trials is None else frozen.logpmf(observed)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,6 +30,7 @@ from scipy import stats
 
 from bayescale.errors import DataError, LawError
 from bayescale.fitting.record import Fit
+from bayescale.inference.coordinates import draw_prior
 from bayescale.inference.sample import Sampling
 from bayescale.inference.structure import own_likelihood
 from bayescale.posterior.draws import SAMPLE_DIMS
@@ -38,7 +39,7 @@ from bayescale.runs.read import digest, runs_for
 from bayescale.spec.law import AUTO, Law
 from bayescale.spec.likelihood import Likelihood
 from bayescale.validation.sbc import fixed_structure, joint_structure, rank_truth, with_units_of
-from bayescale.validation.simulators import Simulator, as_modelled, choose_draws, truths_from_prior
+from bayescale.validation.simulators import Simulator, as_modelled, choose_draws
 from bayescale.validation.sweep import Parallel, seed_of_sweep, split_rows, sweep
 
 
@@ -245,7 +246,7 @@ def calibrate(
     table = _read_design(law, design, likelihood, clusters, truth)
     if truth is None:
         structure, joint = fixed_structure(law, table, likelihood, clusters), None
-        truths = truths_from_prior(structure, table, simulations, seed)
+        truths = draw_prior(structure, simulations, seed)
     else:
         structure = with_units_of(truth.structure, table)
         joint = joint_structure(structure)

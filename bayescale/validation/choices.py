@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pymc as pm
 
 from bayescale.diagnostics.influence import headline_quantity, influence
 from bayescale.errors import DataError
@@ -22,9 +21,9 @@ from bayescale.likelihoods import STUDENT_T, STUDENT_T_UNLOGGED
 from bayescale.posterior.draws import SAMPLE_DIMS
 from bayescale.posterior.expectation import expected_response
 from bayescale.posterior.jackknife import CLUSTER
+from bayescale.priors import Prior
 from bayescale.spec.compute import SIX_ND, Cost, cost_of_runs
 from bayescale.spec.law import Law
-from bayescale.spec.prior import Prior
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +94,9 @@ LIKELIHOODS = MappingProxyType(
 
 def prior_choices(law: Law, factors: tuple[float, ...] = (2.0, 0.5)) -> dict[str, Choice]:
     """The law's priors as they are; and with normal and log-normal ones so many times as wide."""
-    scalable = {n: p for n, p in law.priors.items() if p.distribution in (pm.LogNormal, pm.Normal)}
+    scalable = {
+        n: p for n, p in law.priors.items() if p.distribution.name in ("LogNormal", "Normal")
+    }
     choices = {"as they are": Choice()}
     for factor in factors:
         wider = {

@@ -18,7 +18,6 @@ from bayescale.fitting.record import Fit
 from bayescale.posterior.drift import (
     PROPOSALS,
     TAU,
-    draw_prior,
     drift_slope,
     reweighted_tau,
     run_sizes,
@@ -116,7 +115,7 @@ def _with_slopes(fit: Fit, rows: pd.DataFrame) -> Fit:
     before = fit.drift
     rng = np.random.default_rng(fit.random_seed)
     shape = (before.sizes["chain"], before.sizes["draw"])
-    prior = draw_prior(fit.law.drift.tau or TAU, (shape[0] * shape[1] * PROPOSALS,), rng)
+    prior = (fit.law.drift.tau or TAU).draw((shape[0] * shape[1] * PROPOSALS,), rng)
     tau = reweighted_tau(prior, rows[["slope", "variance"]].to_numpy(), rng).reshape(shape)
     dims = before["tau"].dims
     drift = before.assign(tau=(dims, tau), drift=(dims, tau * rng.standard_normal(shape)))

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.inference.model import draw_prior_predictive
 from bayescale.inference.structure import Structure, response_from_observed
 from bayescale.posterior.draws import SAMPLE_DIMS, Draws, add_prefix, strip_prefix
 from bayescale.posterior.expectation import expected_response
@@ -24,13 +23,6 @@ Simulator = Callable[[Draws, np.random.Generator], Array]
 
 OUTLIERS = 0.05
 """Share of runs that are outliers."""
-
-
-def truths_from_prior(
-    structure: Structure, design: pd.DataFrame, count: int, random_seed: int
-) -> xr.Dataset:
-    """Draws of all parameters from their priors, along ``draw``, one chain."""
-    return draw_prior_predictive(structure, design, count, random_seed)[0]
 
 
 def truths_from_posterior(draws: Draws, count: int, random_seed: int) -> xr.Dataset:

@@ -40,13 +40,12 @@ describe runs that overfit, whose loss rises with epochs: drop them.
 from collections.abc import Sequence
 
 import numpy as np
-import pymc as pm
 
 from bayescale.models.data.data_constrained_claims import CLAIMS
 from bayescale.models.size_and_data import chinchilla
+from bayescale.priors import LogNormal
 from bayescale.spec.functions import Array
 from bayescale.spec.law import Law, Optimum, Units
-from bayescale.spec.prior import Prior
 
 
 def loss(
@@ -167,7 +166,7 @@ def ceiling(R_D: Array) -> Array:
 
 # How many repetitions are worth something: nobody expects one epoch, or hundreds. 95% within 2 to
 # 48, and the same for excess parameters.
-REPETITIONS = Prior(pm.LogNormal, mu=np.log(10.0), sigma=0.8)
+REPETITIONS = LogNormal(mu=np.log(10.0), sigma=0.8)
 
 PRIORS = {**chinchilla.PRIORS, "R_D": REPETITIONS, "R_N": REPETITIONS}
 

@@ -32,15 +32,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pymc as pm
 
 from bayescale.likelihoods.losses import ERRORS_IN_VARIABLES
 from bayescale.models.data import loss_to_loss_claims
 from bayescale.models.size_and_data.coupled import COUPLED
+from bayescale.priors import Beta, Dirichlet, LogNormal
 from bayescale.spec.columns import Column
 from bayescale.spec.functions import Array
 from bayescale.spec.law import Clustering, Drift, Law, Units
-from bayescale.spec.prior import Prior
 from bayescale.spec.stage import of_response
 
 TINY = 1e-9
@@ -108,14 +107,14 @@ def joint_coefficients(
 
 PRIORS = {
     # The second loss at the pivot over the geometric mean of its losses.
-    "level": Prior(pm.LogNormal, mu=0.0, sigma=0.5),
+    "level": LogNormal(mu=0.0, sigma=0.5),
     # Relative change of the second loss over that of the first: 95% within 0.38 to 2.7.
-    "slope": Prior(pm.LogNormal, mu=0.0, sigma=0.5),
+    "slope": LogNormal(mu=0.0, sigma=0.5),
 }
 
 # Fitted below 2e19 FLOP, the 30 pairs of six sets miss the larger of their runs by 0.15 a decade of
 # the first loss; the posterior already covers a part of that.
-TAU = Prior(pm.LogNormal, mu=np.log(0.1), sigma=0.8)
+TAU = LogNormal(mu=np.log(0.1), sigma=0.8)
 
 SHARED: dict[str, Any] = {
     "formula": second_loss,
@@ -145,9 +144,9 @@ LOSS_TO_LOSS = Law(
     priors={
         **PRIORS,
         # How much faster the second loss falls in the end: 95% within 0.46 to 2.2.
-        "kappa": Prior(pm.LogNormal, mu=0.0, sigma=0.4),
+        "kappa": LogNormal(mu=0.0, sigma=0.4),
         # The six floors that its authors estimated are 0.24 to 0.78 of the lowest loss.
-        "depth": Prior(pm.Beta, alpha=2.0, beta=2.0),
+        "depth": Beta(alpha=2.0, beta=2.0),
     },
     coefficients=coefficients,
     claims=loss_to_loss_claims.FLOORS,
@@ -159,7 +158,7 @@ LOSS_TO_LOSS_JOINT = Law(
     # Half of it irreducible on average.
     priors={
         **PRIORS,
-        "share": Prior(pm.Dirichlet, a=(1.5, 1.5), parts=("irreducible", "reducible")),
+        "share": Dirichlet(a=(1.5, 1.5), parts=("irreducible", "reducible")),
     },
     coefficients=joint_coefficients,
     stage=of_response(COUPLED, "loss_source"),
@@ -170,7 +169,7 @@ LOSS_OFFSET = Law(
     title="Loss to loss: the two losses differ by the same at every size",
     **{**SHARED, "formula": shifted},
     # The second loss where the first is lowest, over its own lowest: positive for all runs then.
-    priors={"bottom": Prior(pm.LogNormal, mu=0.0, sigma=0.5)},
+    priors={"bottom": LogNormal(mu=0.0, sigma=0.5)},
     coefficients=lambda units, bottom: {
         "c": bottom * units.lowest["loss"] - units.lowest["loss_source"]
     },

@@ -42,15 +42,14 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-import pymc as pm
 
 from bayescale.errors import DataError
 from bayescale.likelihoods.curves import autoregressive
 from bayescale.models.dynamics.lr_annealing_claims import LUO
+from bayescale.priors import Beta, Dirichlet, LogNormal
 from bayescale.spec.columns import AMOUNT, Column
 from bayescale.spec.functions import Array, cached
 from bayescale.spec.law import Clustering, Drift, Law, Units
-from bayescale.spec.prior import Prior
 
 SCHEDULE, STEP, RATE, WARMUP = "schedule", "step", "learning_rate", "warmup_steps"
 
@@ -181,15 +180,15 @@ def warmup_stable_decay(
 
 PRIORS = {
     # The loss at the middle of the rows over the geometric mean of the losses.
-    "level": Prior(pm.LogNormal, mu=0.0, sigma=0.5),
+    "level": LogNormal(mu=0.0, sigma=0.5),
     # First rows come after warm-up, when most of what can be learned is learned: two thirds are
     # irreducible on average, and any split is possible.
-    "share": Prior(pm.Dirichlet, a=(2.0, 1.0), parts=("irreducible", "reducible")),
+    "share": Dirichlet(a=(2.0, 1.0), parts=("irreducible", "reducible")),
     # Noisy gradients at one rate make a loss fall as the root of the steps: 95% in 0.2 to 1.3.
-    "alpha": Prior(pm.LogNormal, mu=np.log(0.5), sigma=0.5),
+    "alpha": LogNormal(mu=np.log(0.5), sigma=0.5),
     # Decay lowers a few nats by tenths of a nat: a tenth on average, and possibly nothing. Below 1
     # the law stays positive within two standard deviations.
-    "gain": Prior(pm.Beta, alpha=1.0, beta=9.0),
+    "gain": Beta(alpha=1.0, beta=9.0),
 }
 
 

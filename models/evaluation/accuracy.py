@@ -47,15 +47,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pymc as pm
 
 from bayescale.likelihoods.proportions import BETA, BETA_BINOMIAL
 from bayescale.models.size_and_data.chinchilla import CHINCHILLA
+from bayescale.priors import Beta, LogNormal, Normal, Prior
 from bayescale.spec.columns import AMOUNT, PROPORTION, Column
 from bayescale.spec.compute import SIX_ND
 from bayescale.spec.functions import Array
 from bayescale.spec.law import Clustering, Drift, Groups, Law, Units
-from bayescale.spec.prior import Prior
 from bayescale.spec.stage import of_response
 
 OBSERVATIONAL = "Ruan et al. (2024), arXiv:2405.10938"
@@ -158,7 +157,7 @@ def chance_prior(chance: float, sd: float = 0.015) -> Prior:
     Beta(alpha=208.083, beta=624.25)
     """
     size = chance * (1 - chance) / sd**2 - 1
-    return Prior(pm.Beta, alpha=chance * size, beta=(1 - chance) * size)
+    return Beta(alpha=chance * size, beta=(1 - chance) * size)
 
 
 ACCURACY = Column(PROPORTION, computed=lambda table: 1 - table["error"])
@@ -168,25 +167,25 @@ SCALE = Column(
     )
 )
 # Free answers are never guessed, choices between two half of the time: 95% within 0.01 to 0.64.
-GUESSING = Prior(pm.Beta, alpha=1.5, beta=4.0)
+GUESSING = Beta(alpha=1.5, beta=4.0)
 # A few questions are wrong or ambiguous, so the top is near 1 and rarely at it: 95% within 0.57 to
 # 0.97 of the way there. Only runs that saturate can say more.
-CEILING = Prior(pm.Beta, alpha=6.0, beta=2.0)
+CEILING = Beta(alpha=6.0, beta=2.0)
 # k is about 1.4 times as much, 0.5: from one tenth of the rise to nine tenths takes 4.4 / k
 # e-folds, 3.8 decades of compute at the median, 1 to 15 at 95%.
-STEEP = Prior(pm.LogNormal, mu=np.log(0.35), sigma=0.7)
+STEEP = LogNormal(mu=np.log(0.35), sigma=0.7)
 # Among the runs or beyond them by as much again. Pooled groups then differ by a factor of a few.
-PLACE = Prior(pm.Normal, mu=0.0, sigma=1.0)
+PLACE = Normal(mu=0.0, sigma=1.0)
 
 # Tasks have little in common but that they are tasks.
 TASKS_ALONE = {"ceiling": "separate", "steep": "separate", "place": "separate"}
 _DERIVED: Mapping[str, Any] = {"x_half": halfway, "x_most": mostly}
 # A decade of compute beyond the runs, predicted accuracies are wrong by several hundredths in the
 # middle of their range; 0.03 there is 0.12 in log odds.
-TAU = Prior(pm.LogNormal, mu=np.log(0.12), sigma=0.8)
+TAU = LogNormal(mu=np.log(0.12), sigma=0.8)
 # Loss falls by about an eighth in a decade of compute, so that a decade of loss is as far as
 # eighteen decades of compute.
-TAU_LOSS = Prior(pm.LogNormal, mu=np.log(2.0), sigma=0.8)
+TAU_LOSS = LogNormal(mu=np.log(2.0), sigma=0.8)
 
 SIGMOID_ACCURACY = Law(
     name="sigmoid_accuracy",
@@ -236,9 +235,9 @@ ACCURACY_FROM_LOSS = Law(
         "ceiling": CEILING,
         # Over one spread of the losses, accuracy minus guessing changes by a factor of 1.2 to 150
         # at 95%: losses of many tasks are spread wider than those of one.
-        "steep": Prior(pm.LogNormal, mu=0.0, sigma=0.8),
+        "steep": LogNormal(mu=0.0, sigma=0.8),
         # As the place on scales, in single spreads.
-        "place": Prior(pm.Normal, mu=0.0, sigma=2.0),
+        "place": Normal(mu=0.0, sigma=2.0),
     },
     coefficients=of_loss,
     derived={"per_unit": per_unit},

@@ -26,15 +26,14 @@ guessing.
 from dataclasses import replace
 
 import numpy as np
-import pymc as pm
 
 from bayescale.models.evaluation.accuracy import LIKELIHOODS, TAU_LOSS
 from bayescale.models.size_and_data.chinchilla import CHINCHILLA
+from bayescale.priors import Beta, LogNormal
 from bayescale.spec.claim import Claim, ClaimData
 from bayescale.spec.columns import AMOUNT, PROPORTION, Column
 from bayescale.spec.functions import Array
 from bayescale.spec.law import Clustering, Drift, Law, Units
-from bayescale.spec.prior import Prior
 
 CORNER = 1e-3
 """Error at the loss where the law's own would be 0."""
@@ -90,11 +89,11 @@ ERROR_FROM_LOSS = Law(
     priors={
         # Guessing is wrong half of the time at best, and always for free answers: 95% within 0.26
         # to 0.99.
-        "eps": Prior(pm.Beta, alpha=3.0, beta=1.2),
+        "eps": Beta(alpha=3.0, beta=1.2),
         # Models in the middle of a study have learned a part: 95% within 2 to 58%.
-        "gone": Prior(pm.Beta, alpha=1.5, beta=5.0),
+        "gone": Beta(alpha=1.5, beta=5.0),
         # What is gone changes by a factor of 1.2 to 120 at 95% over one spread of the losses.
-        "steep": Prior(pm.LogNormal, mu=0.0, sigma=0.8),
+        "steep": LogNormal(mu=0.0, sigma=0.8),
     },
     coefficients=coefficients,
     derived={"L_zero": all_gone},

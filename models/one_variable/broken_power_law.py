@@ -37,13 +37,12 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
-import pymc as pm
 
 from bayescale.models.one_variable import power_law
 from bayescale.models.one_variable.broken_power_law_claims import CLAIMS
+from bayescale.priors import Dirichlet, LogNormal, Prior, StudentT
 from bayescale.spec.functions import Array, cached
 from bayescale.spec.law import Law, Units
-from bayescale.spec.prior import Prior
 
 SHARPEST = 0.01
 """Width of the sharpest break, in units of the range of the runs on the logarithm."""
@@ -141,11 +140,11 @@ def priors(breaks: int) -> dict[str, Prior]:
         "share": power_law.SHARE,
         # Centred on the usual exponent with a floor. Half lie within -0.1 to 0.7, as a curve may
         # rise for a while. Sudden drops have exponents of 5 and more, for which there are tails.
-        "slope": Prior(pm.StudentT, nu=3.0, mu=0.3, sigma=0.5, parts=segments),
+        "slope": StudentT(nu=3.0, mu=0.3, sigma=0.5, parts=segments),
         # Breaks anywhere among the runs, but rarely at one place or at the very ends.
-        "reach": Prior(pm.Dirichlet, a=(2.0,) * (breaks + 1), parts=segments),
+        "reach": Dirichlet(a=(2.0,) * (breaks + 1), parts=segments),
         # 95% within 0.01 and 0.35 of the range: from a kink, nearly, to a bend of the whole curve.
-        "width": Prior(pm.LogNormal, mu=np.log(0.06), sigma=0.9, parts=numbers),
+        "width": LogNormal(mu=np.log(0.06), sigma=0.9, parts=numbers),
     }
 
 

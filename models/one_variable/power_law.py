@@ -23,13 +23,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pymc as pm
 
+from bayescale.priors import Dirichlet, LogNormal, Prior
 from bayescale.spec.claim import Claim
 from bayescale.spec.compute import PF_DAY
 from bayescale.spec.functions import Array
 from bayescale.spec.law import Law, Units
-from bayescale.spec.prior import Prior
 
 
 def value(x: Array, E: Array, A: Array, alpha: Array) -> Array:
@@ -61,14 +60,14 @@ def per_doubling(alpha: Array) -> Array:
 
 
 DERIVED: dict[str, Callable[..., Array]] = {"x_0": scale, "per_doubling": per_doubling}
-LEVEL = Prior(pm.LogNormal, mu=0.0, sigma=0.5)  # over the geometric mean of the response
+LEVEL = LogNormal(mu=0.0, sigma=0.5)  # over the geometric mean of the response
 # Half of the value at the pivot irreducible on average.
-SHARE = Prior(pm.Dirichlet, a=(1.5, 1.5), parts=("irreducible", "reducible"))
+SHARE = Dirichlet(a=(1.5, 1.5), parts=("irreducible", "reducible"))
 # With a floor: 95% within 0.09 to 0.97.
-FLOORED = Prior(pm.LogNormal, mu=np.log(0.30), sigma=0.6)
+FLOORED = LogNormal(mu=np.log(0.30), sigma=0.6)
 # Along the compute-optimal frontier both inputs grow at once, and the exponent is about half of
 # theirs, alpha beta / (alpha + beta): 95% within 0.05 to 0.5.
-FRONTIER = Prior(pm.LogNormal, mu=np.log(0.15), sigma=0.6)
+FRONTIER = LogNormal(mu=np.log(0.15), sigma=0.6)
 
 
 def _pure(name: str, title: str, formula: Callable[..., Array], x: str, y: str, **more: Any) -> Law:
@@ -86,7 +85,7 @@ def _pure(name: str, title: str, formula: Callable[..., Array], x: str, y: str, 
         priors={
             "level": LEVEL,
             # Without a floor, exponents of losses are three to five times smaller; of errors not.
-            "alpha": Prior(pm.LogNormal, mu=np.log(0.12), sigma=0.9),
+            "alpha": LogNormal(mu=np.log(0.12), sigma=0.9),
         },
         coefficients=coefficients,
         derived=DERIVED,

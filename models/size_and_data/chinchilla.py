@@ -22,14 +22,13 @@ every public study its terms are coupled: for decisions use
 from collections.abc import Sequence
 
 import numpy as np
-import pymc as pm
 
 from bayescale.models.data.loss_to_loss_claims import ADDITIVE
 from bayescale.models.size_and_data import chinchilla_claims
 from bayescale.models.size_and_data.gemstones_claims import GEMSTONES
+from bayescale.priors import Dirichlet, LogNormal
 from bayescale.spec.functions import Array
 from bayescale.spec.law import Drift, Law, Optimum, Units
-from bayescale.spec.prior import Prior
 
 
 def loss(
@@ -78,13 +77,13 @@ def frontier_exponent(alpha: Array, beta: Array) -> Array:
 DERIVED = {"a": params_exponent, "b": tokens_exponent, "g": frontier_exponent}
 
 # Exponents of the reducible loss: 95% within 0.09 to 0.97.
-EXPONENT = Prior(pm.LogNormal, mu=np.log(0.30), sigma=0.6)
+EXPONENT = LogNormal(mu=np.log(0.30), sigma=0.6)
 
 PRIORS = {
     # The loss at the pivot over the geometric mean of the losses: near 1 for any smooth law.
-    "level": Prior(pm.LogNormal, mu=0.0, sigma=0.5),
+    "level": LogNormal(mu=0.0, sigma=0.5),
     # Half of the loss irreducible on average, and any split possible.
-    "share": Prior(pm.Dirichlet, a=(2.0, 1.0, 1.0), parts=("irreducible", "model", "data")),
+    "share": Dirichlet(a=(2.0, 1.0, 1.0), parts=("irreducible", "model", "data")),
     "alpha": EXPONENT,
     "beta": EXPONENT,
 }
@@ -100,8 +99,8 @@ CHINCHILLA = Law(
     optimum=Optimum(params=optimal_params),
     # Back-tests of 22 public studies: studies/extrapolation.
     drift=Drift(
-        tau=Prior(pm.LogNormal, mu=np.log(0.0309), sigma=0.70),
-        split_tau=Prior(pm.LogNormal, mu=np.log(0.171), sigma=0.61),
+        tau=LogNormal(mu=np.log(0.0309), sigma=0.70),
+        split_tau=LogNormal(mu=np.log(0.171), sigma=0.61),
         source="learned from back-tests of 22 public studies",
     ),
     claims=(*chinchilla_claims.RUNS, *chinchilla_claims.CONVENTIONS, *GEMSTONES, *ADDITIVE),

@@ -29,13 +29,12 @@ returns its prior. It does not cover repeated data, as
 from collections.abc import Sequence
 
 import numpy as np
-import pymc as pm
 
 from bayescale.models.size_and_data import chinchilla
+from bayescale.priors import LogNormal
 from bayescale.spec.claim import Claim, ClaimData
 from bayescale.spec.functions import Array
 from bayescale.spec.law import Drift, Law, Optimum, Units
-from bayescale.spec.prior import Prior
 
 
 def loss(
@@ -101,15 +100,15 @@ COUPLED = Law(
     priors={
         **chinchilla.PRIORS,
         # Centred on the additive law; 95% within 0.55 to 1.8.
-        "kappa": Prior(pm.LogNormal, mu=0.0, sigma=0.3),
+        "kappa": LogNormal(mu=0.0, sigma=0.3),
     },
     coefficients=coefficients,
     derived=chinchilla.DERIVED,
     optimum=Optimum(params=optimal_params),
     # Back-tests of 22 public studies: studies/extrapolation.
     drift=Drift(
-        tau=Prior(pm.LogNormal, mu=np.log(0.0223), sigma=0.67),
-        split_tau=Prior(pm.LogNormal, mu=np.log(0.190), sigma=0.49),
+        tau=LogNormal(mu=np.log(0.0223), sigma=0.67),
+        split_tau=LogNormal(mu=np.log(0.190), sigma=0.49),
         source="learned from back-tests of 22 public studies",
     ),
     claims=(LLAMA_3,),

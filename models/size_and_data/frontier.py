@@ -19,16 +19,14 @@ It treats the optima as independent, and ignores the runs behind them. Where the
 :mod:`bayescale.models.size_and_data.isoflop`, which estimates optima and frontier together.
 """
 
-import pymc as pm
-
 from bayescale.likelihoods.losses import NORMAL, with_errors
 from bayescale.models.size_and_data import coupled, isoflop
 from bayescale.models.size_and_data.isoflop_claims import porian
+from bayescale.priors import LogNormal
 from bayescale.spec.claim import Claim
 from bayescale.spec.compute import PF_DAY
 from bayescale.spec.functions import Array
 from bayescale.spec.law import Clustering, Drift, Law, Units
-from bayescale.spec.prior import Prior
 
 
 def params(flops: Array, k: Array, a: Array) -> Array:
@@ -75,7 +73,7 @@ FRONTIER = Law(
     response="params",
     priors={
         # The optimum at the middle budget over the geometric mean of the optima: near 1.
-        "centre": Prior(pm.LogNormal, mu=0.0, sigma=0.5),
+        "centre": LogNormal(mu=0.0, sigma=0.5),
         "a": isoflop.PRIORS["a"],
     },
     coefficients=coefficients,

@@ -51,15 +51,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pymc as pm
 
 from bayescale.models.size_and_data.coupled import COUPLED, LLAMA_3
 from bayescale.models.size_and_data.isoflop_claims import HOFFMANN, plain, porian
+from bayescale.priors import Beta, Dirichlet, LogNormal, Prior
 from bayescale.spec.columns import Column
 from bayescale.spec.compute import same_compute
 from bayescale.spec.functions import Array
 from bayescale.spec.law import Clustering, Drift, Groups, Law, Optimum, Units
-from bayescale.spec.prior import Prior
 
 
 def loss(
@@ -160,27 +159,27 @@ WIDTH = 0.04  # decades
 
 PRIORS = {
     # The least loss at the middle compute over the geometric mean of all losses: near 1.
-    "level": Prior(pm.LogNormal, mu=0.0, sigma=0.5),
+    "level": LogNormal(mu=0.0, sigma=0.5),
     # Half of it irreducible on average.
-    "share": Prior(pm.Dirichlet, a=(1.5, 1.5), parts=("irreducible", "reducible")),
+    "share": Dirichlet(a=(1.5, 1.5), parts=("irreducible", "reducible")),
     # By what share the least loss falls with e times the compute: half of an exponent
     # alpha beta / (alpha + beta), of exponents near 0.3 each. 95% within 0.02 to 0.24.
-    "slope": Prior(pm.LogNormal, mu=np.log(0.07), sigma=0.6),
+    "slope": LogNormal(mu=np.log(0.07), sigma=0.6),
     # Half of the reducible share times alpha beta / 2: 95% within 0.004 to 0.12.
-    "curve": Prior(pm.LogNormal, mu=np.log(0.022), sigma=0.85),
+    "curve": LogNormal(mu=np.log(0.022), sigma=0.85),
     # A sweep is laid around where its optimum is thought to be: 95% within a factor of 7.
-    "centre": Prior(pm.LogNormal, mu=0.0, sigma=1.0),
+    "centre": LogNormal(mu=0.0, sigma=1.0),
     # Any share of growing compute may go to params: 95% within 0.15 to 0.85.
-    "a": Prior(pm.Beta, alpha=3.0, beta=3.0),
+    "a": Beta(alpha=3.0, beta=3.0),
 }
 # Between budgets, in logarithms. None reaches to zero, where sampling would stick. 95% within:
 BETWEEN = {
     # As the misfit of whole budgets in the clusters of other laws: 0.0004 to 0.01.
-    "level": Prior(pm.LogNormal, mu=np.log(0.002), sigma=0.8),
+    "level": LogNormal(mu=np.log(0.002), sigma=0.8),
     # A factor of 1.02 to 1.5.
-    "curve": Prior(pm.LogNormal, mu=np.log(0.1), sigma=0.8),
+    "curve": LogNormal(mu=np.log(0.1), sigma=0.8),
     # A factor of 1.01 to 1.4.
-    "centre": Prior(pm.LogNormal, mu=np.log(0.07), sigma=0.8),
+    "centre": LogNormal(mu=np.log(0.07), sigma=0.8),
 }
 
 
@@ -236,7 +235,7 @@ ISOFLOP_SKEWED = _law(
     skewed_loss,
     skewed_coefficients,
     # Steepness of models too small over that of models too large: 95% within 0.38 to 2.7.
-    {**PRIORS, "skew": Prior(pm.LogNormal, mu=0.0, sigma=0.5)},
+    {**PRIORS, "skew": LogNormal(mu=0.0, sigma=0.5)},
     derived={"b": tokens_exponent, "h": curvature},
     reference="Hoffmann et al. (2022), arXiv:2203.15556, section 3.2 and eq. 10",
 )

@@ -25,14 +25,13 @@ contains both (:math:`\kappa = \alpha_D`; and :math:`E = 0` without a floor).
 from collections.abc import Sequence
 
 import numpy as np
-import pymc as pm
 
 from bayescale.models.data.loss_to_loss_claims import NESTED
 from bayescale.models.size_and_data import chinchilla, coupled
+from bayescale.priors import Dirichlet, LogNormal
 from bayescale.spec.claim import Claim
 from bayescale.spec.functions import Array
 from bayescale.spec.law import Drift, Law, Optimum, Units
-from bayescale.spec.prior import Prior
 
 
 def loss(
@@ -115,21 +114,21 @@ KAPLAN_ND = Law(
     inputs=("params", "tokens"),
     priors={
         # The loss at the pivot over the geometric mean of the losses.
-        "level": Prior(pm.LogNormal, mu=0.0, sigma=0.5),
+        "level": LogNormal(mu=0.0, sigma=0.5),
         # Any split of the bracket.
-        "share": Prior(pm.Dirichlet, a=(1.0, 1.0), parts=("model", "data")),
+        "share": Dirichlet(a=(1.0, 1.0), parts=("model", "data")),
         # alpha_N over alpha_D; 95% within 0.4 to 1.35, published 0.74.
-        "ratio": Prior(pm.LogNormal, mu=np.log(0.75), sigma=0.3),
+        "ratio": LogNormal(mu=np.log(0.75), sigma=0.3),
         # Exponents are small where there is no floor: 95% within 0.025 to 0.26.
-        "alpha_D": Prior(pm.LogNormal, mu=np.log(0.08), sigma=0.6),
+        "alpha_D": LogNormal(mu=np.log(0.08), sigma=0.6),
     },
     coefficients=coefficients,
     derived={"a": params_exponent, "data_exponent": data_exponent},
     optimum=Optimum(params=optimal_params),
     # Back-tests of 22 public studies: studies/extrapolation.
     drift=Drift(
-        tau=Prior(pm.LogNormal, mu=np.log(0.0615), sigma=0.26),
-        split_tau=Prior(pm.LogNormal, mu=np.log(0.450), sigma=0.34),
+        tau=LogNormal(mu=np.log(0.0615), sigma=0.26),
+        split_tau=LogNormal(mu=np.log(0.450), sigma=0.34),
         source="learned from back-tests of 22 public studies",
     ),
     claims=(
@@ -152,7 +151,7 @@ KAPLAN_FLOOR = Law(
         "share": chinchilla.PRIORS["share"],
         # alpha_N over alpha_D, for which there is no reason to be above or below 1: 95% within 0.55
         # to 1.8.
-        "ratio": Prior(pm.LogNormal, mu=0.0, sigma=0.3),
+        "ratio": LogNormal(mu=0.0, sigma=0.3),
         # An exponent of the reducible loss, as in the other laws with a floor.
         "alpha_D": chinchilla.PRIORS["beta"],
     },

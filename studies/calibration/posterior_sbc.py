@@ -15,7 +15,6 @@ from time import perf_counter
 
 import numpy as np
 import pandas as pd
-import pymc as pm
 
 import bayescale as bs
 from bayescale.validation.calibrate import Calibration
@@ -57,7 +56,7 @@ def conflicting() -> bs.Fit:
         runs,
         likelihood=bs.likelihoods.NORMAL,
         clusters=None,
-        priors={"alpha": bs.Prior(pm.LogNormal, mu=np.log(0.25), sigma=0.1)},
+        priors={"alpha": bs.LogNormal(mu=np.log(0.25), sigma=0.1)},
         random_seed=SEED,
     )
 

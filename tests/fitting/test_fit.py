@@ -18,8 +18,8 @@ from bayescale.inference import structure
 from bayescale.likelihoods import NORMAL, NORMAL_VARIANCE_FUNCTION, STUDENT_T
 from bayescale.models import LAWS
 from bayescale.posterior.summary import interval_names
+from bayescale.priors import LogNormal
 from bayescale.runs import read
-from bayescale.spec.prior import Prior
 
 GOPHER = 5.76e23  # FLOP
 SHORT: dict[str, Any] = {"draws": 50, "tune": 200, "chains": 2, "random_seed": 3}
@@ -135,7 +135,7 @@ def test_one_seed_gives_one_answer(simulated_runs: pd.DataFrame) -> None:
 
 def test_a_replaced_prior_moves_the_posterior(simulated_runs: pd.DataFrame) -> None:
     law = LAWS["chinchilla"]
-    sure = {"alpha": Prior(pm.LogNormal, mu=float(np.log(0.5)), sigma=1e-4)}
+    sure = {"alpha": LogNormal(mu=float(np.log(0.5)), sigma=1e-4)}
     fitted = fit(law, simulated_runs, likelihood=NORMAL, priors=sure, draws=100, chains=2)
     assert_allclose(fitted.posterior["alpha"].mean(), 0.5, atol=1e-3)
 

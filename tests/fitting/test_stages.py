@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import pymc as pm
 import pytest
 import xarray as xr
 from numpy.testing import assert_allclose
@@ -21,9 +20,9 @@ from bayescale.inference.units import slopes_of, units_of
 from bayescale.likelihoods import ERRORS_IN_VARIABLES, NORMAL
 from bayescale.models import LAWS
 from bayescale.posterior.quantities import coefficients_from_free
+from bayescale.priors import Dirichlet, LogNormal
 from bayescale.spec.columns import Column
 from bayescale.spec.law import Drift, Law
-from bayescale.spec.prior import Prior
 from bayescale.spec.stage import of_response
 from bayescale.validation.calibrate import calibrate
 from bayescale.validation.sweep import Parallel
@@ -35,7 +34,7 @@ CHAIN = Law(
     title="A loss above a floor that another law has",
     formula=lambda loss_source, floor, K: floor + K * (loss_source - floor),
     inputs=("loss_source",),
-    priors={"level": Prior(pm.LogNormal, mu=0.0, sigma=0.5)},
+    priors={"level": LogNormal(mu=0.0, sigma=0.5)},
     coefficients=lambda units, E, level: {
         "floor": E,
         "K": level * units.pivot["loss"] / units.pivot["loss_source"],
@@ -118,7 +117,7 @@ def test_missing_inputs_of_both_laws_are_named(fitted: Fit) -> None:
 
 
 def test_priors_of_the_stage_have_its_prefix() -> None:
-    narrow = Prior(pm.LogNormal, mu=0.0, sigma=0.1)
+    narrow = LogNormal(mu=0.0, sigma=0.1)
     structure = build_structure(CHAIN, RUNS, priors={"loss_source::alpha": narrow})
     assert structure.likelihood is ERRORS_IN_VARIABLES
     assert dict(structure.stage.priors)["alpha"] is narrow
@@ -146,7 +145,7 @@ def test_groups_reach_the_stage() -> None:
 
 
 def test_simulations_simulate_the_stage_as_well() -> None:
-    law = replace(CHAIN, name="chain_again", priors={"level": Prior(pm.LogNormal, mu=0, sigma=0.1)})
+    law = replace(CHAIN, name="chain_again", priors={"level": LogNormal(mu=0, sigma=0.1)})
     sampling, parallel = Sampling(draws=100, tune=200, chains=1), Parallel(jobs=1)
     result = calibrate(
         law, RUNS, clusters=None, simulations=4, sampling=sampling, parallel=parallel
@@ -155,7 +154,7 @@ def test_simulations_simulate_the_stage_as_well() -> None:
 
 
 def test_one_name_has_one_meaning() -> None:
-    parts = Prior(pm.Dirichlet, a=(1.0, 1.0), parts=("one", "two"))
+    parts = Dirichlet(a=(1.0, 1.0), parts=("one", "two"))
     law = replace(
         CHAIN,
         name="other",

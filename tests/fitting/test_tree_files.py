@@ -24,8 +24,8 @@ from bayescale.fitting.fit import fit
 from bayescale.fitting.record import Fit
 from bayescale.likelihoods import NORMAL
 from bayescale.models import LAWS
+from bayescale.priors import HalfNormal, LogNormal
 from bayescale.runs.read import digest
-from bayescale.spec.prior import Prior
 
 
 @pytest.fixture(scope="session")
@@ -46,8 +46,8 @@ def grouped_fit(simulated_runs: pd.DataFrame) -> Fit:
         runs,
         likelihood=NORMAL,
         priors={
-            "alpha": Prior(pm.HalfNormal, sigma=0.5),
-            "beta": Prior(pm.LogNormal, mu=-1, sigma=1),
+            "alpha": HalfNormal(sigma=0.5),
+            "beta": LogNormal(mu=-1, sigma=1),
         },
         groups="corpus",
         pool={"alpha": "shared", "beta": "shared", "share": "shared", "level": "separate"},

@@ -23,9 +23,9 @@ from bayescale.likelihoods import (
 )
 from bayescale.models import LAWS
 from bayescale.models.size_and_data.chinchilla import CHINCHILLA
+from bayescale.priors import HalfNormal, LogNormal
 from bayescale.spec.law import Law
 from bayescale.spec.likelihood import Likelihood
-from bayescale.spec.prior import Prior
 from tests.designs import simulated
 
 RUNS = simulated(CHINCHILLA, noise=0.01, seed=4, each=4).assign(
@@ -91,14 +91,14 @@ def test_one_compiled_model_serves_tables_of_any_length() -> None:
 
 
 def test_other_numbers_in_a_prior_need_no_new_model() -> None:
-    wider = {"alpha": Prior(pm.LogNormal, mu=0.0, sigma=2.0)}
-    other = {"alpha": Prior(pm.HalfNormal, sigma=2.0)}
+    wider = {"alpha": LogNormal(mu=0.0, sigma=2.0)}
+    other = {"alpha": HalfNormal(sigma=2.0)}
     assert structure(STUDENT_T, priors=wider).key == structure(STUDENT_T).key
     assert structure(STUDENT_T, priors=other).key != structure(STUDENT_T).key
 
 
 def test_a_prior_that_is_replaced_is_in_the_density() -> None:
-    wider = structure(STUDENT_T, priors={"alpha": Prior(pm.LogNormal, mu=0.0, sigma=2.0)})
+    wider = structure(STUDENT_T, priors={"alpha": LogNormal(mu=0.0, sigma=2.0)})
     plain = structure(STUDENT_T)
     compiled = compiled_model(plain, RUNS)
     change = np.subtract(
@@ -160,8 +160,8 @@ def test_partial_pooling_scatters_groups_by_the_between_sd() -> None:
 @pytest.mark.parametrize(
     ("choices", "words"),
     [
-        ({"priors": {"E": Prior(pm.HalfNormal, sigma=1.0)}}, ["['E']", "Coefficients follow"]),
-        ({"priors": {"share": Prior(pm.HalfNormal, sigma=1.0)}}, ["'share' has parts ()"]),
+        ({"priors": {"E": HalfNormal(sigma=1.0)}}, ["['E']", "Coefficients follow"]),
+        ({"priors": {"share": HalfNormal(sigma=1.0)}}, ["'share' has parts ()"]),
         ({"pool": "partial"}, ["without groups", "groups="]),
         ({"groups": "corpus", "pool": {"E": "separate"}}, ["pool names ['E']", "'share'"]),
         ({"groups": "corpus", "pool": "mixed"}, ["['mixed']", "shared, separate, partial"]),

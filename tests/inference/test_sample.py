@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import pymc as pm
 import pytest
 import xarray as xr
 from scipy.signal import lfilter
@@ -22,8 +21,8 @@ from bayescale.inference.structure import Structure, build_structure
 from bayescale.likelihoods import NORMAL
 from bayescale.models.size_and_data.chinchilla import CHINCHILLA
 from bayescale.posterior.convergence import chains_mixed
+from bayescale.priors import Normal, Prior
 from bayescale.spec.law import Law
-from bayescale.spec.prior import Prior
 from tests.designs import simulated
 
 RUNS = simulated(CHINCHILLA, noise=0.01, seed=4, each=5)
@@ -33,7 +32,7 @@ SUM = Law(
     title="One coefficient of two parameters",
     formula=lambda params, level: 0.0 * params + level,
     inputs=("params",),
-    priors={name: Prior(pm.Normal, mu=0.0, sigma=1.0) for name in ("alpha", "beta")},
+    priors={name: Normal(mu=0.0, sigma=1.0) for name in ("alpha", "beta")},
     coefficients=lambda units, alpha, beta: {"level": np.exp(alpha + beta)},
     reference="none",
 )

@@ -8,7 +8,6 @@ from pathlib import Path
 import cloudpickle
 import numpy as np
 import pandas as pd
-import pymc as pm
 import pytest
 
 from bayescale.errors import LawError
@@ -16,11 +15,11 @@ from bayescale.inference import compile
 from bayescale.inference.structure import build_structure
 from bayescale.likelihoods import NORMAL, VARIANCE_FUNCTION
 from bayescale.models import LAWS
+from bayescale.priors import Dirichlet, HalfNormal, Laplace, LogNormal, Normal, Prior
 from bayescale.spec import law as law_module
 from bayescale.spec.claim import Claim
 from bayescale.spec.columns import POSITIVE, PROPORTION, Column
 from bayescale.spec.law import Drift, Groups, Law, Optimum, Units
-from bayescale.spec.prior import Prior
 from bayescale.spec.stage import of_response
 
 
@@ -33,8 +32,8 @@ def coefficients(units: Units, level: float, alpha: float) -> dict[str, float]:
 
 
 PRIORS = {
-    "level": Prior(pm.LogNormal, mu=0.0, sigma=1.0),
-    "alpha": Prior(pm.HalfNormal, sigma=0.5),
+    "level": LogNormal(mu=0.0, sigma=1.0),
+    "alpha": HalfNormal(sigma=0.5),
 }
 
 
@@ -115,12 +114,12 @@ def test_a_law_that_contradicts_itself_is_refused(
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: Prior(pm.LogNormal, mean=0.0), ["LogNormal(mean=0)", "takes"]),
-        (lambda: Prior(pm.LogNormal, mu=np.nan, sigma=1.0), ["mu is nan", "finite number"]),
-        (lambda: Prior(pm.LogNormal, mu="x", sigma=1.0), ["mu is 'x'", "finite number"]),
-        (lambda: Prior("LogNormal", mu=0.0), ["'LogNormal'", "no PyMC distribution"]),
-        (lambda: Prior(pm.Dirichlet, a=(1, 1), parts=("a",)), ["a has 2 numbers", "expected 1"]),
-        (lambda: Prior(pm.Normal, mu=(0.0, 1.0), sigma=1.0), ["mu has 2 numbers", "parts=(...)"]),
+        (lambda: LogNormal(mean=0.0), ["LogNormal(mean=0)", "expected the parameters"]),
+        (lambda: LogNormal(mu=np.nan, sigma=1.0), ["mu is nan", "finite number"]),
+        (lambda: LogNormal(mu="x", sigma=1.0), ["mu is 'x'", "finite number"]),
+        (lambda: Prior("LogNormal", mu=0.0), ["'LogNormal'", "expected one of"]),
+        (lambda: Dirichlet(a=(1, 1), parts=("a",)), ["a has 2 numbers", "expected 1"]),
+        (lambda: Normal(mu=(0.0, 1.0), sigma=1.0), ["mu has 2 numbers", "parts=(...)"]),
     ],
     ids=["parameter", "nan", "text", "name", "parts", "no parts"],
 )
@@ -132,13 +131,13 @@ def test_a_prior_that_cannot_be_is_refused(make: object, words: list[str]) -> No
 
 def test_a_prior_shows_as_it_is_written() -> None:
     assert repr(PRIORS["level"]) == "LogNormal(mu=0, sigma=1)"
-    shares = Prior(pm.Dirichlet, a=(2, 1), parts=("floor", "rest"))
+    shares = Dirichlet(a=(2, 1), parts=("floor", "rest"))
     assert repr(shares) == "Dirichlet(a=(2, 1))"
 
 
 def test_priors_that_differ_in_numbers_alone_have_one_form() -> None:
-    assert Prior(pm.Normal, mu=0.0, sigma=1.0).form == Prior(pm.Normal, mu=3.0, sigma=2.0).form
-    assert Prior(pm.Normal, mu=0.0, sigma=1.0).form != Prior(pm.Laplace, mu=0.0, b=1.0).form
+    assert Normal(mu=0.0, sigma=1.0).form == Normal(mu=3.0, sigma=2.0).form
+    assert Normal(mu=0.0, sigma=1.0).form != Laplace(mu=0.0, b=1.0).form
 
 
 @pytest.mark.parametrize(

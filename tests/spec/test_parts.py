@@ -8,7 +8,6 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import pymc as pm
 import pytest
 from numpy.testing import assert_allclose
 
@@ -29,10 +28,10 @@ from bayescale.likelihoods import NORMAL
 from bayescale.models import LAWS
 from bayescale.plots.claims import implied
 from bayescale.posterior.quantities import scalar_draws
+from bayescale.priors import LogNormal, Normal
 from bayescale.spec.claim import Claim
 from bayescale.spec.functions import Array
 from bayescale.spec.law import Law
-from bayescale.spec.prior import Prior
 from bayescale.validation.multiverse import multiverse
 from bayescale.validation.point_fit import point_fit
 from bayescale.validation.sweep import Parallel
@@ -62,8 +61,8 @@ LAW = Law(
     inputs=("x",),
     response="y",
     priors={
-        "level": Prior(pm.LogNormal, mu=0.0, sigma=0.5),
-        "k": Prior(pm.Normal, mu=(0.3, 0.0), sigma=(0.5, 0.1), parts=("slope", "bend")),
+        "level": LogNormal(mu=0.0, sigma=0.5),
+        "k": Normal(mu=(0.3, 0.0), sigma=(0.5, 0.1), parts=("slope", "bend")),
     },
     coefficients=lambda units, level, k: {"A": level * units.pivot["y"], "k": k},
     derived={"local": local},

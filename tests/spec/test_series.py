@@ -18,7 +18,7 @@ from bayescale.likelihoods import NORMAL, autoregressive
 from bayescale.models import LAWS
 from bayescale.posterior.draws import SAMPLE_DIMS, Draws
 from bayescale.posterior.pointwise import log_likelihood, replicate_runs
-from bayescale.spec.prior import Prior
+from bayescale.priors import Beta
 from bayescale.spec.series import GAP, PREVIOUS, Series, conditional, draw_series
 from tests.designs import simulated
 
@@ -87,7 +87,7 @@ def test_series_that_cannot_be_are_refused(table: pd.DataFrame, words: list[str]
 SERIAL = replace(
     NORMAL,
     name="serial",
-    priors={**NORMAL.priors, "rho": Prior(pm.Beta, alpha=1.0, beta=1.0)},
+    priors={**NORMAL.priors, "rho": Beta(alpha=1.0, beta=1.0)},
     scatter=lambda expected, sigma, rho: {**NORMAL.scatter(expected, sigma), "rho": rho},
     series=SERIES,
 )

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pymc as pm
 import pytest
 import xarray as xr
 from numpy.testing import assert_array_equal
@@ -13,13 +12,14 @@ from numpy.testing import assert_array_equal
 from bayescale.errors import DataError, LawError
 from bayescale.fitting.fit import fit
 from bayescale.fitting.record import Fit
+from bayescale.inference.coordinates import draw_prior
 from bayescale.inference.sample import Sampling
 from bayescale.likelihoods import NORMAL, STUDENT_T
 from bayescale.models import LAWS
 from bayescale.posterior.draws import Draws
 from bayescale.posterior.expectation import expected_response
 from bayescale.posterior.quantities import quantities
-from bayescale.spec.prior import Prior
+from bayescale.priors import LogNormal
 from bayescale.validation import sbc, simulators
 from bayescale.validation.calibrate import Calibration, calibrate
 from bayescale.validation.sbc import fixed_structure, rank_truth, with_units_of
@@ -27,7 +27,6 @@ from bayescale.validation.simulators import (
     SIMULATORS,
     as_modelled,
     truths_from_posterior,
-    truths_from_prior,
 )
 from bayescale.validation.sweep import Parallel, sweep
 from tests.designs import simulated
@@ -100,7 +99,7 @@ def informed() -> Fit:
     x = np.geomspace(10, 1e4, 12)
     noise = np.exp(0.1 * np.random.default_rng(3).standard_normal(12))
     runs = pd.DataFrame({"x": x, "y": 8 * x**-0.5 * noise})
-    priors = {"alpha": Prior(pm.LogNormal, mu=np.log(0.25), sigma=0.1)}
+    priors = {"alpha": LogNormal(mu=np.log(0.25), sigma=0.1)}
     return fit(LAW, runs, likelihood=NORMAL, clusters=None, priors=priors, random_seed=4)
 
 
@@ -167,7 +166,7 @@ def test_a_truth_of_another_model_or_table_is_refused(
 
 def test_a_simulation_that_cannot_be_fitted_is_remarked_on() -> None:
     structure = fixed_structure(LAW, DESIGN, NORMAL, None)
-    middle = float(truths_from_prior(structure, DESIGN, 4, 0)["sigma"].median())
+    middle = float(draw_prior(structure, 4, 0)["sigma"].median())
 
     def broken(truth: Draws, rng: object) -> np.ndarray:
         first = float(truth.posterior["sigma"].squeeze()) < middle
@@ -189,7 +188,7 @@ def test_every_simulator_gives_responses_about_the_law(name: str) -> None:
     runs = simulated(TWO, noise=0.01, seed=5, each=8)
     design = runs.assign(flops=6 * runs["params"] * runs["tokens"])
     structure = fixed_structure(TWO, design, NORMAL, None)
-    truth = truths_from_prior(structure, design, 1, 6)
+    truth = draw_prior(structure, 1, 6)
     truth["sigma"] = xr.full_like(truth["sigma"], 0.01)
     rng = np.random.default_rng(7)
     responses = SIMULATORS[name](Draws(structure, truth, design), rng)
@@ -202,7 +201,7 @@ def test_every_simulator_gives_responses_about_the_law(name: str) -> None:
 def test_outliers_are_few_and_far() -> None:
     runs = simulated(TWO, noise=0.01, seed=5, each=40)
     structure = fixed_structure(TWO, runs, NORMAL, None)
-    truth = truths_from_prior(structure, runs, 1, 6)
+    truth = draw_prior(structure, 1, 6)
     first, second = (
         simulate(Draws(structure, truth, runs), np.random.default_rng(8))
         for simulate in (simulators.outliers, as_modelled)
@@ -220,7 +219,7 @@ def test_effects_of_new_clusters_are_drawn() -> None:
     budgets = np.repeat([1e18, 3e18, 1e19, 3e19, 1e20], len(runs) // 5)
     runs = runs.assign(tokens=budgets / (6 * runs["params"]), flops=budgets).reset_index(drop=True)
     structure = fixed_structure(TWO, runs, None, "auto")
-    prior = truths_from_prior(structure, runs, 20, 9)
+    prior = draw_prior(structure, 20, 9)
     drawn = truths_from_posterior(Draws(structure, prior, runs), 4, 10)
     assert drawn["offset_z"].sizes == {"chain": 1, "draw": 4, "cluster": 5}
     assert not np.isin(drawn["offset_z"], prior["offset_z"]).any()
@@ -241,7 +240,7 @@ def test_doubtful_fits_can_be_dropped() -> None:
 def test_the_first_truths_are_the_same_however_many_are_drawn() -> None:
     """Or a calibration that goes on would repeat what it has done, with other truths."""
     structure = fixed_structure(LAW, DESIGN, NORMAL, None)
-    few, many = (truths_from_prior(structure, DESIGN, count, 0) for count in (3, 5))
+    few, many = (draw_prior(structure, count, 0) for count in (3, 5))
     assert many.isel(draw=slice(3)).equals(few)
     draws = Draws(structure, many, DESIGN)
     few, many = (truths_from_posterior(draws, count, 1) for count in (2, 4))

@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.testing import assert_allclose
 
 from bayescale.inference.clusters import Clusters
+from bayescale.inference.coordinates import draw_prior
 from bayescale.inference.structure import Structure, build_structure
 from bayescale.inference.units import tilt_of
 from bayescale.likelihoods import NORMAL, STUDENT_T, autoregressive
@@ -24,7 +25,6 @@ from bayescale.validation.sbc import joint_runs, joint_structure, joint_truth, w
 from bayescale.validation.simulators import (
     as_modelled,
     free_parameters,
-    truths_from_prior,
     with_new_clusters,
     with_stage,
 )
@@ -76,7 +76,7 @@ def structure_of(name: str) -> tuple[Structure, pd.DataFrame]:
 @pytest.mark.parametrize("name", CASES)
 def test_free_parameters_come_back_out_of_all_quantities(name: str) -> None:
     structure, runs = structure_of(name)
-    draws = quantities(Draws(structure, truths_from_prior(structure, runs, 3, 2), runs))
+    draws = quantities(Draws(structure, draw_prior(structure, 3, 2), runs))
     free = free_parameters(Draws(structure, draws, runs))
     again = quantities(Draws(structure, free, runs))
     reported = [name for name, x in draws.items() if x.attrs["role"] in (*ROLES, "group")]
@@ -88,7 +88,7 @@ def test_observed_and_replicated_runs_are_independent_given_the_truth(name: str)
     """The log likelihood of one table of both is the sum of theirs, in the same units."""
     structure, runs = structure_of(name)
     law = structure.law
-    observed_truth = truths_from_prior(structure, runs, 1, 2)
+    observed_truth = draw_prior(structure, 1, 2)
     replicated_truth = with_new_clusters(structure, observed_truth, 3)
     rng = np.random.default_rng(4)
     replicated = with_stage(Draws(structure, replicated_truth, runs), rng)

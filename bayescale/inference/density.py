@@ -1,0 +1,204 @@
+"""The log density of a model in numpy, at many points at once.
+
+It is that of the PyMC model (`bayescale.inference.model`), the terms of clusters integrated out,
+from the law's own formula and the likelihood's own scatter. Nothing is compiled, and a batch of
+points costs little more than the arithmetic.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bayescale.inference.coordinates import values_and_log_prior
+from bayescale.inference.groups import Pool
+from bayescale.inference.marginal import Sums
+from bayescale.inference.structure import (
+    Structure,
+    group_index,
+    likelihood_columns,
+    observed_values,
+)
+from bayescale.inference.units import design_of, slopes_of, tilt_of, units_for
+from bayescale.spec.functions import Array, call
+from bayescale.spec.law import Units
+from bayescale.spec.series import conditional
+
+BATCH = 32_768
+"""Points times runs that are computed at once: such arrays stay in the processor's cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Data:
+    """What a law, without its stage, needs of the runs."""
+
+    inputs: Mapping[str, Array]
+    observed: Array
+    design: Mapping[str, Array]
+    units: Units
+    group: Array | None
+    links: Mapping[str, Array]
+    cluster: Array | None
+    place: Array | None
+
+
+class Density:
+    """Log density of a structure on a table of runs, as a function of points.
+
+    Parameters
+    ----------
+    structure : Structure
+        From `bayescale.inference.structure.build_structure`.
+    runs : DataFrame
+        Validated runs.
+    """
+
+    def __init__(self, structure: Structure, runs: pd.DataFrame) -> None:
+        self.structure = structure
+        self._data = {}
+        part: Structure | None = structure
+        while part is not None:
+            self._data[part.prefix if part is not structure else ""] = _data_of(part, runs)
+            part = part.stage
+        self._batch = max(BATCH // len(runs), 1)
+
+    def __call__(self, points: Array) -> Array:
+        """Return the log density at points.
+
+        Parameters
+        ----------
+        points : (point, coordinate) array
+            On the scale on which the parameters are sampled.
+
+        Returns
+        -------
+        (point,) array
+            Minus infinity where it is not defined.
+        """
+        with np.errstate(all="ignore"):  # far out a formula may overflow
+            batches = [
+                self._log_density(points[begin : begin + self._batch])
+                for begin in range(0, len(points), self._batch)
+            ]
+        return np.nan_to_num(np.concatenate(batches), nan=-np.inf, posinf=-np.inf)
+
+    def values(self, points: Array) -> tuple[dict[str, Array], dict[str, tuple[str, ...]]]:
+        """Return the parameters at points, and the dims of each.
+
+        Parameters
+        ----------
+        points : (point, coordinate) array
+            On the scale on which the parameters are sampled.
+
+        Returns
+        -------
+        values : dict of str to (point, ...) array
+            By name in the model.
+        dims : dict of str to tuple of str
+            Without that of the points.
+        """
+        values, dims, _ = values_and_log_prior(self.structure, points)
+        return values, dims
+
+    def _log_density(self, points: Array) -> Array:
+        values, _, log_prior = values_and_log_prior(self.structure, points)
+        log_likelihood, _ = self._log_likelihood(self.structure, "", values)
+        return np.asarray(log_prior + log_likelihood)
+
+    def _log_likelihood(
+        self, structure: Structure, prefix: str, values: Mapping[str, Array]
+    ) -> tuple[Array, dict[str, Any]]:
+        """Log likelihood of a law and its stage at points, and the law's coefficients."""
+        law, likelihood, data = structure.law, structure.likelihood, self._data[prefix]
+        total, staged = np.zeros(()), dict[str, Any]()
+        if structure.stage is not None:
+            total, staged = self._log_likelihood(structure.stage, structure.stage.prefix, values)
+        free = {
+            name: _columns(values[f"{prefix}{name}"], len(prior.parts), structure.pooling(name))
+            for name, prior in structure.priors
+        }
+        coefficients = call(law.coefficients, {**staged, **free}, units=data.units)
+        by_run = {name: _at_runs(data.group, x) for name, x in coefficients.items()}
+        expected = law.formula(**data.inputs, **by_run)
+        design = {**data.design, **slopes_of(law, data.inputs, by_run)}
+        noise = {name: free[name] for name in structure.noise}
+        if structure.clusters is not None and not structure.integrable:
+            shift: Any = 0.0
+            for term in structure.clusters.terms:
+                effect = free[f"{term}_sd"] * values[f"{prefix}{term}_z"]
+                # A last cluster without an effect, at index -1, is that of runs in no cluster.
+                own = np.pad(effect, [(0, 0), (0, 1)])[:, data.cluster]
+                shift = shift + (own * data.place if term == "tilt" else own)
+            expected = law.kind_of(law.response).shifted(expected, shift)
+        parameters = likelihood.scattered(law.inputs, expected, design, noise)
+        if likelihood.series is not None:
+            mu, sigma, rho = (parameters[name] for name in ("mu", "sigma", "rho"))
+            sigma = np.broadcast_to(sigma, mu.shape)
+            parameters = conditional(
+                mu, sigma, rho, data.observed, data.links, lambda array, rows: array[..., rows]
+            )
+        if structure.integrable:
+            own = _log_marginal(data, parameters["mu"], parameters["sigma"], free)
+        else:
+            own = likelihood.family.density_of(data.observed, parameters).sum(axis=-1)
+        return np.asarray(total + own), coefficients
+
+
+def _data_of(structure: Structure, runs: pd.DataFrame) -> _Data:
+    law, likelihood, clusters = structure.law, structure.likelihood, structure.clusters
+    units = units_for(structure, runs)
+    inputs = {name: runs[name].to_numpy() for name in law.inputs}
+    design = design_of(law, inputs, units) | likelihood_columns(structure, runs, runs)
+    return _Data(
+        inputs=inputs,
+        observed=observed_values(structure, runs),
+        design=design,
+        units=units,
+        group=None if structure.by is None else group_index(structure, runs),
+        links={} if likelihood.series is None else likelihood.series.links(runs),
+        cluster=None if clusters is None else clusters.index(runs),
+        place=tilt_of(structure, runs),
+    )
+
+
+def _columns(values: Array, parts: int, pooling: Pool) -> Any:
+    """A parameter as coefficients take it: (point, 1), or (point, group); a tuple of its parts."""
+    if parts:
+        return tuple(_columns(values[..., k], 0, pooling) for k in range(parts))
+    return values[:, None] if pooling is Pool.SHARED else values
+
+
+def _at_runs(group: Array | None, value: Any) -> Any:
+    """A coefficient at each run: the value of its group."""
+    if isinstance(value, tuple):
+        return tuple(_at_runs(group, part) for part in value)
+    return value[:, group] if group is not None and np.shape(value)[-1:] > (1,) else value
+
+
+def _log_marginal(data: _Data, mu: Array, sigma: Array, free: Mapping[str, Any]) -> Array:
+    """Log density of all runs with the terms of clusters integrated out (`marginal`)."""
+    residual = data.observed - mu
+    sigma = np.broadcast_to(sigma, residual.shape)
+    cluster = np.asarray(data.cluster)
+    order = np.argsort(cluster, kind="stable")[np.count_nonzero(cluster < 0) :]
+    begins = np.flatnonzero(np.diff(cluster[order], prepend=-1))
+    w = 1 / sigma**2
+    wr = w * residual
+    own = -np.log(sigma).sum(axis=-1) - 0.5 * (wr * residual).sum(axis=-1)
+
+    def total(values: Array) -> Array:
+        return np.add.reduceat(values[:, order], begins, axis=-1)
+
+    offset = free["offset_sd"] ** 2
+    if data.place is None:
+        zero = np.zeros(1)
+        sums, tilt = Sums(total(w), zero, zero, total(wr), zero), zero
+    else:
+        place = data.place
+        sums = Sums(*map(total, (w, w * place, w * place**2, wr, wr * place)))
+        tilt = free["tilt_sd"] ** 2
+    shared = np.log(sums.determinant(offset, tilt)) - sums.explained(offset, tilt)
+    count = residual.shape[-1]
+    return np.asarray(own - 0.5 * shared.sum(axis=-1) - 0.5 * np.log(2 * np.pi) * count)
