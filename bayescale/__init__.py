@@ -23,7 +23,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "spec.series": ["Series"],
         "spec.compute": ["Cost", "SIX_ND", "serving_cost", "transformer_cost"],
         "validation.choices": ["Choice"],
-        "inference.sample": ["Sampling"],
+        "inference.record": ["Sampling"],
         "validation.sweep": ["Parallel", "sweep"],
         # What there is to do, and what comes of it.
         "runs.read": ["read_runs"],

@@ -44,7 +44,8 @@ Task = tuple[str, dict[str, Any]]
 
 def sampled(runs: pd.DataFrame, kind: str, random_seed: int) -> dict[str, Any]:
     """Draws as simulation-based calibration takes them, and nothing else."""
-    from bayescale.inference.sample import Settings, sample
+    from bayescale.inference.record import Settings
+    from bayescale.inference.sample import sample
     from bayescale.validation.sbc import fixed_structure
 
     options = KINDS[kind]
@@ -146,7 +147,8 @@ def print_cost_of_rows() -> None:
     """Seconds of a density with its gradient, and of a short fit, against the number of runs."""
     from bayescale.inference.compile import compiled_model
     from bayescale.inference.model import model_data
-    from bayescale.inference.sample import Settings, sample
+    from bayescale.inference.record import Settings
+    from bayescale.inference.sample import sample
     from bayescale.inference.structure import build_structure
 
     kinds = {"constant scale": (STUDENT_T, None), "default": (NORMAL_VARIANCE_FUNCTION, "budget")}

@@ -14,7 +14,8 @@ from bayescale.errors import LawError
 from bayescale.fitting.record import Fit
 from bayescale.fitting.refits import sample_carefully, shift_without
 from bayescale.fitting.tree import assemble
-from bayescale.inference.sample import SAMPLERS, Sampling, Settings
+from bayescale.inference.record import Sampling, Settings
+from bayescale.inference.sample import SAMPLERS
 from bayescale.inference.structure import build_structure, own_likelihood
 from bayescale.likelihoods import NORMAL, STUDENT_T
 from bayescale.posterior.jackknife import HONEST, resampling_unit
@@ -41,7 +42,7 @@ def fit(
     chains: int = 4,
     random_seed: int | None = None,
     target_accept: float | None = None,
-    sampler: str = "nutpie",
+    sampler: str = "auto",
     progress: bool | Callable[[list[Any]], None] = False,
 ) -> Fit:
     """Fit a law to runs.
@@ -78,7 +79,9 @@ def fit(
         A higher value takes smaller steps: slower, with fewer divergences. By default 0.9, and 0.99
         in a second try where trajectories diverged.
     sampler : str
-        ``"nutpie"``, or ``"pymc"`` or ``"numpyro"`` for `pm.sample` with that sampler.
+        ``"auto"``: by importance sampling, which compiles nothing, and by NUTS where that is not
+        good enough. ``"importance"`` or ``"nuts"`` for one of them; ``"pymc"`` or ``"numpyro"`` for
+        `pm.sample` with that sampler.
     progress : bool or callable
         Show a progress bar, or call this with the progress of the chains.
 

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import pymc as pm
 import xarray as xr
 
 from bayescale.documents.document import Document
@@ -18,7 +17,6 @@ from bayescale.fitting.answer import FittedDraws
 from bayescale.fitting.display import fit_document
 from bayescale.fitting.tree import predictive_groups, prior_groups, runs_of, split_stage
 from bayescale.fitting.tree_files import save_tree
-from bayescale.inference.model import build_model
 from bayescale.inference.structure import Structure, observed_name
 from bayescale.posterior.convergence import Verdict, convergence
 from bayescale.posterior.draws import Draws
@@ -30,6 +28,9 @@ from bayescale.posterior.summary import select_quantities, summary_table
 from bayescale.spec.compute import SIX_ND, Cost
 from bayescale.spec.law import Law
 from bayescale.spec.likelihood import Likelihood
+
+if TYPE_CHECKING:
+    import pymc as pm
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -103,8 +104,10 @@ class Fit:
         return case_log_likelihood(self.draws, self.log_likelihood, chosen)
 
     @property
-    def model(self) -> pm.Model:
+    def model(self) -> "pm.Model":
         """The PyMC model, built from law, likelihood and runs."""
+        from bayescale.inference.model import build_model
+
         return build_model(self.structure, self.runs)
 
     @cached_property

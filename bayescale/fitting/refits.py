@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.inference.sample import Sampled, Sampler, Settings
+from bayescale.inference.record import Sampled, Sampler, Settings
+from bayescale.inference.sample import ESS, SAMPLERS
 from bayescale.inference.structure import Structure
 from bayescale.posterior.cluster_terms import recover_cluster_terms
-from bayescale.posterior.convergence import ESS, chains_mixed
+from bayescale.posterior.convergence import chains_mixed
 from bayescale.posterior.draws import SAMPLE_DIMS, Draws
 from bayescale.posterior.quantities import quantities
 
@@ -33,7 +34,7 @@ def _sample_parameters(
 def sample_carefully(
     sampler: Sampler, structure: Structure, runs: pd.DataFrame, settings: Settings
 ) -> Sampled:
-    """Sample, and a second time where that is sure to help, whatever the result is then.
+    """Sample, and by NUTS a second time where that is sure to help, whatever the result is then.
 
     With smaller steps where trajectories diverged, unless a target acceptance was given. With
     `LONGER` times as many draws, thinned to as many, where the draws turn out too correlated; not
@@ -56,8 +57,10 @@ def sample_carefully(
         With the seconds of all attempts.
     """
     sampled = _sample_parameters(sampler, structure, runs, settings)
-    if settings.target_accept is not None:
+    if settings.target_accept is not None or "diverging" not in sampled.sample_stats:
         return sampled
+    # What importance sampling could not do once, it does not try again.
+    sampler = SAMPLERS.get(sampled.way, sampler)
     if bool(sampled.sample_stats["diverging"].any()):
         careful = replace(settings, target_accept=0.99)
         again = _sample_parameters(sampler, structure, runs, careful)
@@ -94,7 +97,7 @@ def sample_carefully(
 def _with_seconds_of(before: Sampled, after: Sampled) -> Sampled:
     """The later draws, with the seconds of both."""
     seconds = {part: before.seconds[part] + after.seconds[part] for part in after.seconds}
-    return replace(after, seconds=seconds)
+    return replace(after, seconds=seconds, reason=before.reason)
 
 
 def reported_quantities(draws: Draws) -> xr.Dataset:

@@ -15,7 +15,7 @@ import xarray as xr
 
 from bayescale.errors import LawError
 from bayescale.inference.coordinates import draw_prior
-from bayescale.inference.sample import Sampled, Settings
+from bayescale.inference.record import Sampled, Settings
 from bayescale.inference.structure import Structure, observed_name, observed_values
 from bayescale.posterior.draws import SAMPLE_DIMS, Draws, strip_prefix
 from bayescale.posterior.drift import draw_drift

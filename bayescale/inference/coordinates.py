@@ -5,8 +5,9 @@ partially pooled one its mean, the standard deviation between groups, the distan
 value, and offsets of the groups that sum to zero (`bayescale.inference.model`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import xarray as xr
@@ -43,7 +44,7 @@ class Block:
     @property
     def size(self) -> int:
         """How many coordinates there are."""
-        return int(np.prod(self.shape))
+        return prod(self.shape)
 
 
 def blocks_of(structure: Structure, prefix: str = "") -> Iterator[Block]:
@@ -85,7 +86,7 @@ def _unnamed(name: str, shape: tuple[int, ...]) -> tuple[str, ...]:
 
 
 def values_and_log_prior(
-    structure: Structure, points: Array
+    structure: Structure, points: Array, blocks: Sequence[Block] = ()
 ) -> tuple[dict[str, Array], dict[str, tuple[str, ...]], Array]:
     """Values of all parameters at points, their dims, and the log density of the priors there.
 
@@ -95,6 +96,8 @@ def values_and_log_prior(
         The model.
     points : (point, coordinate) array
         On the scale on which the parameters are sampled.
+    blocks : sequence of Block, optional
+        Of the structure, if they are known already.
 
     Returns
     -------
@@ -108,7 +111,7 @@ def values_and_log_prior(
     values: dict[str, Array] = {}
     dims: dict[str, tuple[str, ...]] = {}
     log_prior, begin = np.zeros(len(points)), 0
-    for block in blocks_of(structure):
+    for block in blocks or blocks_of(structure):
         own = points[:, begin : begin + block.size].reshape(-1, *block.shape)
         begin += block.size
         dims[block.name] = block.dims
@@ -121,7 +124,8 @@ def values_and_log_prior(
             unit = (sd**CENTRED).reshape(-1, *(1 for _ in block.shape))
             density = STANDARD.log_density(own / unit) - np.log(unit)
             values[block.name] = _summing_to_zero(own)
-        log_prior += density.reshape(len(points), -1).sum(axis=1)
+        several = density.ndim > 1
+        log_prior += density.reshape(len(points), -1).sum(axis=1) if several else density
     for prefix, part in _with_stages(structure):
         for name, pooling in part.pool:
             if pooling is Pool.PARTIAL:

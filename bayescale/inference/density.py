@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.inference.coordinates import values_and_log_prior
+from bayescale.inference.coordinates import blocks_of, values_and_log_prior
 from bayescale.inference.groups import Pool
 from bayescale.inference.marginal import Sums
 from bayescale.inference.structure import (
@@ -42,6 +42,7 @@ class _Data:
     links: Mapping[str, Array]
     cluster: Array | None
     place: Array | None
+    begins: Array
 
 
 class Density:
@@ -62,6 +63,7 @@ class Density:
         while part is not None:
             self._data[part.prefix if part is not structure else ""] = _data_of(part, runs)
             part = part.stage
+        self._blocks = tuple(blocks_of(structure))
         self._batch = max(BATCH // len(runs), 1)
 
     def __call__(self, points: Array) -> Array:
@@ -99,11 +101,11 @@ class Density:
         dims : dict of str to tuple of str
             Without that of the points.
         """
-        values, dims, _ = values_and_log_prior(self.structure, points)
+        values, dims, _ = values_and_log_prior(self.structure, points, self._blocks)
         return values, dims
 
     def _log_density(self, points: Array) -> Array:
-        values, _, log_prior = values_and_log_prior(self.structure, points)
+        values, _, log_prior = values_and_log_prior(self.structure, points, self._blocks)
         log_likelihood, _ = self._log_likelihood(self.structure, "", values)
         return np.asarray(log_prior + log_likelihood)
 
@@ -148,18 +150,27 @@ class Density:
 
 def _data_of(structure: Structure, runs: pd.DataFrame) -> _Data:
     law, likelihood, clusters = structure.law, structure.likelihood, structure.clusters
-    units = units_for(structure, runs)
-    inputs = {name: runs[name].to_numpy() for name in law.inputs}
-    design = design_of(law, inputs, units) | likelihood_columns(structure, runs, runs)
+    units, place = units_for(structure, runs), tilt_of(structure, runs)
+    order, begins = np.arange(len(runs)), np.zeros(0, dtype=int)
+    index = None if clusters is None else clusters.index(runs)
+    if index is not None and structure.integrable:
+        # The runs of a cluster follow one another; those in none come last.
+        order = np.argsort(np.where(index < 0, len(runs), index), kind="stable")
+        index = index[order]
+        begins = np.flatnonzero(np.diff(index[index >= 0], prepend=-1))
+    table = runs.iloc[order]
+    inputs = {name: table[name].to_numpy() for name in law.inputs}
+    design = design_of(law, inputs, units) | likelihood_columns(structure, table, runs)
     return _Data(
         inputs=inputs,
-        observed=observed_values(structure, runs),
+        observed=observed_values(structure, runs)[order],
         design=design,
         units=units,
-        group=None if structure.by is None else group_index(structure, runs),
+        group=None if structure.by is None else group_index(structure, table),
         links={} if likelihood.series is None else likelihood.series.links(runs),
-        cluster=None if clusters is None else clusters.index(runs),
-        place=tilt_of(structure, runs),
+        cluster=index,
+        place=None if place is None else place[order],
+        begins=begins,
     )
 
 
@@ -181,15 +192,14 @@ def _log_marginal(data: _Data, mu: Array, sigma: Array, free: Mapping[str, Any])
     """Log density of all runs with the terms of clusters integrated out (`marginal`)."""
     residual = data.observed - mu
     sigma = np.broadcast_to(sigma, residual.shape)
-    cluster = np.asarray(data.cluster)
-    order = np.argsort(cluster, kind="stable")[np.count_nonzero(cluster < 0) :]
-    begins = np.flatnonzero(np.diff(cluster[order], prepend=-1))
+    clustered = np.count_nonzero(np.asarray(data.cluster) >= 0)
     w = 1 / sigma**2
     wr = w * residual
-    own = -np.log(sigma).sum(axis=-1) - 0.5 * (wr * residual).sum(axis=-1)
+    squares = (wr * residual).sum(axis=-1)
+    own = -np.log(sigma).sum(axis=-1) - 0.5 * squares
 
     def total(values: Array) -> Array:
-        return np.add.reduceat(values[:, order], begins, axis=-1)
+        return np.add.reduceat(values[:, :clustered], data.begins, axis=-1)
 
     offset = free["offset_sd"] ** 2
     if data.place is None:
@@ -201,4 +211,6 @@ def _log_marginal(data: _Data, mu: Array, sigma: Array, free: Mapping[str, Any])
         tilt = free["tilt_sd"] ** 2
     shared = np.log(sums.determinant(offset, tilt)) - sums.explained(offset, tilt)
     count = residual.shape[-1]
-    return np.asarray(own - 0.5 * shared.sum(axis=-1) - 0.5 * np.log(2 * np.pi) * count)
+    whole = own - 0.5 * shared.sum(axis=-1) - 0.5 * np.log(2 * np.pi) * count
+    # With a scatter of nearly zero, two sums of squares cancel to nothing but rounding errors.
+    return np.where(squares < 1e12, whole, -np.inf)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pytensor.tensor as pt
 
 from bayescale.spec.functions import Array
 
@@ -75,6 +74,8 @@ def log_marginal(residual: Any, sigma: Any, index: Any, place: Any, offset: Any,
         The code has room for as many clusters as runs, so that it does not depend on their number;
         an empty cluster adds nothing. Runs in no cluster are collected last and then dropped.
     """
+    import pytensor.tensor as pt
+
     none = pt.zeros(residual.shape[0] + 1)
 
     def total(values: Any) -> Any:

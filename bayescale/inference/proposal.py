@@ -165,7 +165,8 @@ def fit_map(points: Array, weights: Array) -> TriangularMap:
         scale = np.exp(np.clip(linear[:, : k + 1] @ log_scale[: k + 1, k], -3.0, 3.0))
         squares = weights * (residual / scale) ** 2
         # Two halves of Normals that meet: the likeliest scales, in closed form.
-        low, high = np.cbrt(squares[residual < 0].sum()), np.cbrt(squares[residual >= 0].sum())
+        sides = squares[residual < 0].sum(), squares[residual >= 0].sum()
+        low, high = np.cbrt(np.maximum(sides, 1e-6))
         # 5% wider, since what is proposed too rarely gets too large a weight.
         left[k], right[k] = 1.05 * np.sqrt((NU - 2) / NU * (low + high)) * np.array([low, high])
     return TriangularMap(middle, axes, reach, mean, log_scale, left, right)

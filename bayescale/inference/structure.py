@@ -5,6 +5,7 @@ Two tables of runs with one structure share compiled code.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -107,7 +108,7 @@ class Structure:
         """Dim of the parts of a quantity, in the model."""
         return f"{self.dim_prefix}{name}_part"
 
-    @property
+    @cached_property
     def noise(self) -> tuple[str, ...]:
         """Names of the likelihood's parameters."""
         return tuple(self.likelihood.priors_for(self.law.inputs))

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from bayescale.inference.importance import PARETO_K as PROPOSAL_K
+from bayescale.inference.sample import ESS
 from bayescale.posterior.loo import MOVED, PARETO_K, influential_runs
 
 R_HAT = 1.01
 """Largest R-hat of chains that agree."""
-
-ESS = 400
-"""Fewest effective draws for an interval whose ends are not noisy."""
 
 BFMI = 0.3
 """Smallest energy criterion of chains that explore well."""
@@ -31,8 +30,8 @@ class Verdict:
     Parameters
     ----------
     reasons : tuple of str
-        Sentences that begin with the name of a criterion: ``r_hat``, ``ess``, ``divergences``,
-        ``bfmi`` or ``pareto_k``.
+        Sentences that begin with the name of a criterion: ``r_hat``, ``ess``, ``proposal``,
+        ``divergences``, ``bfmi`` or ``pareto_k``.
     """
 
     reasons: tuple[str, ...]
@@ -54,7 +53,8 @@ def convergence(posterior: xr.Dataset, sample_stats: xr.Dataset, loo: xr.Dataset
     posterior : Dataset
         Draws of the quantities to judge, (chain, draw, ...).
     sample_stats : Dataset
-        With ``diverging`` and ``energy``, (chain, draw).
+        Of NUTS, with ``diverging`` and ``energy``, (chain, draw); or of importance sampling, with
+        ``pareto_k`` of the proposal among the attributes.
     loo : Dataset
         From `bayescale.posterior.loo.leave_one_out`. Where runs were left out by refits, ``moved``
         is how far the law moves without each of them, in posterior standard deviations.
@@ -66,14 +66,20 @@ def convergence(posterior: xr.Dataset, sample_stats: xr.Dataset, loo: xr.Dataset
     import arviz_stats
 
     reasons = [*_mixing(posterior)]
-    diverging = int(sample_stats["diverging"].sum())
-    if diverging:
+    proposal = sample_stats.attrs.get("pareto_k")
+    if proposal is not None and not proposal <= PROPOSAL_K:
         reasons.append(
-            f"divergences: {diverging} of {sample_stats['diverging'].size} draws, so parts of the "
+            f"proposal: Pareto k of importance sampling is {proposal:.2f}, above {PROPOSAL_K}, so "
+            "parts of the posterior were hardly reached. Fit with sampler='nuts'."
+        )
+    if "diverging" in sample_stats and bool(sample_stats["diverging"].any()):
+        diverging = sample_stats["diverging"]
+        reasons.append(
+            f"divergences: {int(diverging.sum())} of {diverging.size} draws, so parts of the "
             "posterior were not reached. Raise target_accept to 0.99, or simplify the law."
         )
-    energy = np.asarray(arviz_stats.bfmi(sample_stats["energy"]))
-    if not np.all(energy >= BFMI):
+    energy = [] if "energy" not in sample_stats else arviz_stats.bfmi(sample_stats["energy"])
+    if not np.all(np.asarray(energy) >= BFMI):
         reasons.append(
             f"bfmi is {np.min(energy):.2f}, below {BFMI}: the chains explore slowly. "
             "Tune longer, or give tighter priors."

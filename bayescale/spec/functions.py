@@ -2,13 +2,14 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import cache, wraps
+from functools import cache, lru_cache, wraps
 from typing import Any
 
 Array = Any
 """A float, or an array of numpy, xarray or PyTensor."""
 
 
+@lru_cache(maxsize=1024)
 def arguments(function: Callable[..., Any]) -> tuple[str, ...]:
     """Return the names of the arguments of a function."""
     return tuple(inspect.signature(function).parameters)

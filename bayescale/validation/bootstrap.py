@@ -16,7 +16,7 @@ import xarray as xr
 from bayescale.errors import DataError, LawError
 from bayescale.fitting.fit import fit
 from bayescale.fitting.record import Fit
-from bayescale.inference.sample import Sampling
+from bayescale.inference.record import Sampling
 from bayescale.inference.structure import build_structure
 from bayescale.posterior.draws import SAMPLE_DIMS
 from bayescale.posterior.jackknife import CLUSTER, RUN

@@ -31,7 +31,7 @@ from scipy import stats
 from bayescale.errors import DataError, LawError
 from bayescale.fitting.record import Fit
 from bayescale.inference.coordinates import draw_prior
-from bayescale.inference.sample import Sampling
+from bayescale.inference.record import Sampling
 from bayescale.inference.structure import own_likelihood
 from bayescale.posterior.draws import SAMPLE_DIMS
 from bayescale.runs.checks import refuse_constant

@@ -19,7 +19,7 @@ from bayescale.documents.text import to_text
 from bayescale.errors import DataError
 from bayescale.fitting.fit import fit
 from bayescale.fitting.record import Fit
-from bayescale.inference.sample import Sampling
+from bayescale.inference.record import Sampling
 from bayescale.inference.structure import build_structure
 from bayescale.posterior.cluster_terms import require_clusters
 from bayescale.posterior.optimum import largest_budget

@@ -18,7 +18,7 @@ import xarray as xr
 from bayescale.errors import DataError, LawError
 from bayescale.fitting.fit import fit
 from bayescale.fitting.record import Fit
-from bayescale.inference.sample import Sampling
+from bayescale.inference.record import Sampling
 from bayescale.posterior.quantities import scalars
 from bayescale.posterior.summary import interval
 from bayescale.runs.read import digest, runs_for

@@ -17,7 +17,8 @@ import xarray as xr
 
 from bayescale.errors import DataError
 from bayescale.fitting.refits import sample_carefully
-from bayescale.inference.sample import Sampling, Settings, sample
+from bayescale.inference.record import Sampling, Settings
+from bayescale.inference.sample import sample
 from bayescale.inference.structure import Structure, build_structure
 from bayescale.inference.units import units_of
 from bayescale.posterior.convergence import chains_mixed
@@ -175,7 +176,7 @@ def rank_truth(
         dict(_ranked_quantities(Draws(structure, free, runs)))
         for free in (sampled.posterior, truth)
     )
-    diverging = int(sampled.sample_stats["diverging"].sum())
+    diverging = int(sampled.sample_stats.get("diverging", xr.DataArray(0)).sum())
     doubts = [f"{diverging} divergences"] * bool(diverging)
     # With so few draws, R-hat is above 1.05 only where chains disagree.
     doubts += ["not mixed"] * (not chains_mixed(sampled.posterior, r_hat=1.05, ess=RANKED))

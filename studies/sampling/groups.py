@@ -17,7 +17,7 @@ import pandas as pd
 
 import bayescale as bs
 from bayescale.inference import compile, pooling
-from bayescale.inference.sample import TARGET_ACCEPT
+from bayescale.inference.nuts import TARGET_ACCEPT
 from benchmarks.measuring import machine, print_rows
 
 LAW = bs.models.POWER_LAW_CONSTANT

@@ -14,7 +14,7 @@ from bayescale.fitting.fit import fit
 from bayescale.fitting.load import load
 from bayescale.fitting.record import Fit
 from bayescale.inference.model import build_model
-from bayescale.inference.sample import Sampling
+from bayescale.inference.record import Sampling
 from bayescale.inference.structure import build_structure
 from bayescale.inference.units import slopes_of, units_of
 from bayescale.likelihoods import ERRORS_IN_VARIABLES, NORMAL

@@ -9,7 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from bayescale.inference import nutpie_bridge
 from bayescale.inference.compile import Compiled, compiled_model
 from bayescale.inference.model import build_model, model_data
-from bayescale.inference.sample import JITTER, Sampling, Settings, sample
+from bayescale.inference.nuts import JITTER, sample_by_nutpie
+from bayescale.inference.record import Sampling, Settings
 from bayescale.inference.structure import build_structure
 from bayescale.likelihoods import NORMAL_VARIANCE_FUNCTION, STUDENT_T
 from bayescale.models.size_and_data.chinchilla import CHINCHILLA
@@ -111,7 +112,7 @@ def test_parallel_chains_are_those_one_after_another(monkeypatch: pytest.MonkeyP
     drawn, settings = [], Settings(Sampling(draws=100, tune=200, chains=4))
     for threads in ("1", "4"):
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
-        drawn.append(sample(STRUCTURE, RUNS, settings).posterior)
+        drawn.append(sample_by_nutpie(STRUCTURE, RUNS, settings).posterior)
     assert drawn[0].identical(drawn[1])
 
 

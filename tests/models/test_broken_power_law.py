@@ -10,7 +10,7 @@ from scipy.optimize import curve_fit
 from bayescale import datasets
 from bayescale.fitting.fit import fit
 from bayescale.inference.model import build_model
-from bayescale.inference.sample import Sampling
+from bayescale.inference.record import Sampling
 from bayescale.inference.structure import build_structure
 from bayescale.likelihoods import STUDENT_T
 from bayescale.models.one_variable import power_law

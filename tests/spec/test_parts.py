@@ -22,7 +22,7 @@ from bayescale.errors import DataError, LawError
 from bayescale.fitting.fit import fit
 from bayescale.fitting.record import Fit
 from bayescale.fitting.refits import shift_without
-from bayescale.inference.sample import Sampling, Settings
+from bayescale.inference.record import Sampling, Settings
 from bayescale.inference.structure import Structure
 from bayescale.likelihoods import NORMAL
 from bayescale.models import LAWS

@@ -6,7 +6,7 @@ import pytest
 
 from bayescale.errors import DataError, LawError
 from bayescale.fitting.record import Fit
-from bayescale.inference.sample import Sampling
+from bayescale.inference.record import Sampling
 from bayescale.likelihoods import NORMAL
 from bayescale.models import LAWS
 from bayescale.posterior.draws import SAMPLE_DIMS

@@ -13,7 +13,7 @@ from bayescale.errors import DataError, LawError
 from bayescale.fitting.fit import fit
 from bayescale.fitting.record import Fit
 from bayescale.inference.coordinates import draw_prior
-from bayescale.inference.sample import Sampling
+from bayescale.inference.record import Sampling
 from bayescale.likelihoods import NORMAL, STUDENT_T
 from bayescale.models import LAWS
 from bayescale.posterior.draws import Draws

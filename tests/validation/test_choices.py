@@ -14,7 +14,7 @@ from bayescale.diagnostics.influence import influence
 from bayescale.fitting.fit import fit
 from bayescale.fitting.record import Fit
 from bayescale.inference import compile
-from bayescale.inference.sample import Sampling
+from bayescale.inference.record import Sampling
 from bayescale.likelihoods import NORMAL, STUDENT_T_UNLOGGED
 from bayescale.models import CHINCHILLA, LAWS
 from bayescale.posterior.expectation import expected_response

@@ -16,7 +16,7 @@ from scipy.stats import multivariate_normal, norm
 from bayescale.errors import DataError, LawError
 from bayescale.fitting.fit import fit
 from bayescale.fitting.record import Fit
-from bayescale.inference.sample import Sampling
+from bayescale.inference.record import Sampling
 from bayescale.inference.units import tilt_of
 from bayescale.likelihoods import NORMAL, STUDENT_T
 from bayescale.models import LAWS

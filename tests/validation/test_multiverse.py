@@ -13,7 +13,7 @@ import bayescale as bs
 from bayescale.errors import DataError, LawError
 from bayescale.fitting.fit import fit
 from bayescale.fitting.record import Fit
-from bayescale.inference.sample import Sampling
+from bayescale.inference.record import Sampling
 from bayescale.likelihoods import NORMAL
 from bayescale.models import LAWS
 from bayescale.validation.choices import (
