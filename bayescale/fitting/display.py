@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+import xarray as xr
 
 from bayescale.documents.document import Block, Document, Listing, Section, Table, Text
 from bayescale.fitting.answer import FittedDraws, answer_sections
@@ -25,6 +26,7 @@ def fit_document(
     summary: pd.DataFrame,
     remarks: Sequence[str],
     *,
+    drawn: str = "",
     title: str = "",
     flops: Sequence[float] | None = None,
     at: Mapping[str, Any] | None = None,
@@ -39,6 +41,8 @@ def fit_document(
         Table of the quantities to show, from `bayescale.posterior.summary.summary_table`.
     remarks : sequence of str
         Doubts, the most important first. At most three are shown.
+    drawn : str
+        How the draws were made.
     title : str
         Printed above the document.
     flops, at
@@ -62,13 +66,39 @@ def fit_document(
     if len(remarks) > MOST_REMARKS:
         more = plural(len(remarks) - MOST_REMARKS, "more remark")
         verdict.append(Text(f"{more}: bayescale.diagnose, or bayescale diagnose.", "note"))
-    about = Text(". ".join(describe_fit(fitted.draws)) + ".")
+    about = Text(" ".join([*(f"{part}." for part in describe_fit(fitted.draws)), drawn]).strip())
     sections = (
         *answer_sections(fitted, flops, at),
         Section("verdict", "Verdict", tuple(verdict)),
         Section("coefficients", "Coefficients", (about, summary_block(summary))),
     )
     return Document(title, "", sections)
+
+
+def how_drawn(tree: xr.DataTree) -> str:
+    """How the draws of a fit were made, in a sentence or two.
+
+    Parameters
+    ----------
+    tree : DataTree
+        Of the fit.
+    """
+    attrs, sizes = tree.attrs, tree["posterior"].sizes
+    stats, library = tree["sample_stats"].attrs, tree["posterior"].attrs["inference_library"]
+    chains = f"{sizes['chain']} chains of {sizes['draw']} draws"
+    if attrs["sampler"] == "importance":
+        return (
+            f"{chains} by importance sampling ({stats['evaluations']:,} evaluations of the density, "
+            f"Pareto k of the proposal {stats['pareto_k']:.2f}), nothing compiled."
+        )
+    thin = int(attrs["thin"])
+    thinned = "" if thin == 1 else f", every {thin}th of {thin * sizes['draw']},"
+    sentence = (
+        f"{chains}{thinned} by NUTS ({library}) after {attrs['tune']} to tune, target acceptance "
+        f"{attrs['target_accept']:g}."
+    )
+    reason = attrs["sampler_reason"]
+    return f"{sentence} Importance sampling was not used: {reason}." if reason else sentence
 
 
 def verdict_numbers(verdict: Verdict, remarks: Sequence[str]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from bayescale.inference.structure import build_structure, own_likelihood
 from bayescale.likelihoods import NORMAL, STUDENT_T
 from bayescale.posterior.jackknife import HONEST, resampling_unit
 from bayescale.posterior.loo import PARETO_K, influential_runs
-from bayescale.posterior.summary import too_narrow
+from bayescale.posterior.summary import select_quantities, too_narrow
 from bayescale.runs.checks import DEPENDS, NARROW, VAGUE, Remark, check_runs
 from bayescale.runs.read import runs_for
 from bayescale.spec.law import AUTO, Law
@@ -198,7 +198,7 @@ def _prepare_runs(
 def _remarks_on(fitted: Fit) -> list[Remark]:
     """Remarks that need draws: on intervals that are too narrow, on influential runs."""
     remarks = []
-    narrow = too_narrow(fitted.summary())
+    narrow = too_narrow(select_quantities(fitted.posterior), fitted.case_log_likelihood())
     if narrow:
         unit = resampling_unit(fitted.structure.clusters)
         text = (

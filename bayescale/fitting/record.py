@@ -14,7 +14,7 @@ from bayescale.documents.document import Document
 from bayescale.documents.html import to_fragment
 from bayescale.documents.text import to_text
 from bayescale.fitting.answer import FittedDraws
-from bayescale.fitting.display import fit_document
+from bayescale.fitting.display import fit_document, how_drawn
 from bayescale.fitting.tree import predictive_groups, prior_groups, runs_of, split_stage
 from bayescale.fitting.tree_files import save_tree
 from bayescale.inference.structure import Structure, observed_name
@@ -312,8 +312,9 @@ class Fit:
         Document
             As ``repr`` prints it and a notebook shows it.
         """
-        summary, doubts = self.summary(all=all), self.warnings
-        return fit_document(self.fitted_draws, summary, doubts, title=title, flops=flops, at=at)
+        summary, drawn = self.summary(all=all), how_drawn(self.tree)
+        shown = {"drawn": drawn, "title": title, "flops": flops, "at": at}
+        return fit_document(self.fitted_draws, summary, self.warnings, **shown)
 
     def __repr__(self) -> str:
         return to_text(self.document())

@@ -69,6 +69,8 @@ def assemble(
     tree.attrs = {
         **_describe_structure(structure),
         "random_seed": settings.random_seed,
+        "sampler": sampled.way,
+        "sampler_reason": sampled.reason,
         "target_accept": sampled.target_accept,
         "tune": sampled.tune,
         "thin": sampled.thin,

@@ -253,7 +253,8 @@ def find_modes(
     found = [*known]
     points, n = starts.copy(), starts.shape[1]
     values, slopes = _descent(log_density, points)
-    inverse = np.eye(n) / np.linalg.norm(slopes, axis=1)[:, None, None]
+    steepness = np.maximum(np.linalg.norm(slopes, axis=1), 1e-12)
+    inverse = np.eye(n) / steepness[:, None, None]
     length, fresh = np.ones(len(points)), np.ones(len(points), dtype=bool)
     climbing = values < IMPOSSIBLE
     for steps in range(MOST_STEPS):

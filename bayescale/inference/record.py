@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -87,7 +86,7 @@ class Sampled:
     reason : str
         Why importance sampling was not good enough, where it was tried; empty where it was.
     target_accept : float
-        Target acceptance of NUTS; that of Metropolis follows from the proposal.
+        Target acceptance of NUTS; 0 of importance sampling, which has none.
     tune : int
         Draws per chain that were discarded first.
     thin : int
@@ -102,7 +101,7 @@ class Sampled:
     library: str
     way: str = ""
     reason: str = ""
-    target_accept: float = np.nan
+    target_accept: float = 0.0
     tune: int = 0
     thin: int = 1
     marginal: bool = False

@@ -6,6 +6,7 @@ Whatever needs PyMC is imported only then.
 """
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from time import perf_counter
@@ -109,6 +110,7 @@ def sample_by_importance(structure: Structure, runs: pd.DataFrame, settings: Set
         "pareto_k": drawn.pareto_k,
         "evaluations": drawn.evaluations,
         "modes": drawn.modes,
+        "created_at": datetime.now(UTC).isoformat(),
     }
     return Sampled(
         posterior=as_dataset(structure, values, dims, sizes.chains),

@@ -14,6 +14,7 @@ import xarray as xr
 
 from bayescale.inference.importance import PARETO_K as PROPOSAL_K
 from bayescale.inference.sample import ESS
+from bayescale.posterior.chains import chain_statistic, labels_of, stack_numbers
 from bayescale.posterior.loo import MOVED, PARETO_K, influential_runs
 
 R_HAT = 1.01
@@ -63,8 +64,6 @@ def convergence(posterior: xr.Dataset, sample_stats: xr.Dataset, loo: xr.Dataset
     -------
     Verdict
     """
-    import arviz_stats
-
     reasons = [*_mixing(posterior)]
     proposal = sample_stats.attrs.get("pareto_k")
     if proposal is not None and not proposal <= PROPOSAL_K:
@@ -78,8 +77,8 @@ def convergence(posterior: xr.Dataset, sample_stats: xr.Dataset, loo: xr.Dataset
             f"divergences: {int(diverging.sum())} of {diverging.size} draws, so parts of the "
             "posterior were not reached. Raise target_accept to 0.99, or simplify the law."
         )
-    energy = [] if "energy" not in sample_stats else arviz_stats.bfmi(sample_stats["energy"])
-    if not np.all(np.asarray(energy) >= BFMI):
+    energy = _energy_criterion(sample_stats)
+    if not np.all(energy >= BFMI):
         reasons.append(
             f"bfmi is {np.min(energy):.2f}, below {BFMI}: the chains explore slowly. "
             "Tune longer, or give tighter priors."
@@ -100,6 +99,15 @@ def convergence(posterior: xr.Dataset, sample_stats: xr.Dataset, loo: xr.Dataset
     return Verdict(tuple(reasons))
 
 
+def _energy_criterion(sample_stats: xr.Dataset) -> np.ndarray:
+    """Energy criterion of each chain; of none where the sampler has no energy."""
+    if "energy" not in sample_stats:
+        return np.ones(0)
+    from arviz_stats import bfmi
+
+    return np.asarray(bfmi(sample_stats["energy"]))
+
+
 def chains_mixed(posterior: xr.Dataset, *, r_hat: float = R_HAT, ess: float = ESS) -> bool:
     """Whether chains agree and there are enough draws, by R-hat and effective sample size.
 
@@ -115,19 +123,22 @@ def chains_mixed(posterior: xr.Dataset, *, r_hat: float = R_HAT, ess: float = ES
 
 def _mixing(posterior: xr.Dataset, most: float = R_HAT, fewest: float = ESS) -> Iterator[str]:
     """Reasons against the chains: too large an R-hat, too few effective draws."""
-    import arviz_stats
-
-    with np.errstate(invalid="ignore", divide="ignore"):  # draws that never move
-        table = arviz_stats.summary(posterior, kind="diagnostics", round_to="none")
-    r_hat, ess = table["r_hat"], table[["ess_bulk", "ess_tail"]].min(axis=1)
-    if posterior.sizes["chain"] > 1 and not (r_hat <= most).all():
-        worst = r_hat.idxmax(skipna=True) if r_hat.notna().any() else r_hat.index[0]
+    numbers = stack_numbers(posterior)
+    bulk = chain_statistic("ess", numbers, method="bulk")
+    # As ArviZ's summary has it: of the 5% and 95% quantiles.
+    tail = chain_statistic("ess", numbers, method="tail", prob=(0.05, 0.95))
+    ess = np.minimum(bulk, tail)
+    if posterior.sizes["chain"] > 1:
+        r_hat = chain_statistic("rhat", numbers)
+        if not np.all(r_hat <= most):
+            worst = int(np.argmax(np.nan_to_num(r_hat)))
+            yield (
+                f"r_hat of {labels_of(posterior)[worst]} is {r_hat[worst]:.3f}, above {most}: the "
+                "chains disagree. Tune longer, or give priors where the runs carry no information."
+            )
+    if not np.all(ess >= fewest):
+        worst = int(np.argmin(np.nan_to_num(ess)))
         yield (
-            f"r_hat of {worst} is {r_hat[worst]:.3f}, above {most}: the chains disagree. "
-            "Tune longer, or give priors where the runs carry no information."
-        )
-    if not (ess >= fewest).all():
-        worst = ess.idxmin()
-        yield (
-            f"ess of {worst} is {ess[worst]:.0f}, below {fewest}: its interval is noisy. Draw more."
+            f"ess of {labels_of(posterior)[worst]} is {ess[worst]:.0f}, below {fewest}: its "
+            "interval is noisy. Draw more."
         )

@@ -1,10 +1,10 @@
 """Leave-one-out cross-validation by importance sampling."""
 
-import warnings
-
 import numpy as np
 import xarray as xr
+from scipy.special import logsumexp
 
+from bayescale.posterior.chains import chain_statistic, stack_numbers
 from bayescale.posterior.draws import SAMPLE_DIMS
 
 PARETO_K = 1.0
@@ -40,28 +40,33 @@ def leave_one_out(posterior: xr.Dataset, log_likelihood: xr.DataArray) -> xr.Dat
         to which no Pareto distribution can be fitted: the weights are then not smoothed, and
         ``pareto_k`` is infinite.
     """
-    import arviz_stats
+    from arviz_stats.base import array_stats
 
-    pointwise = log_likelihood.to_dataset(name="runs")
-    tree = xr.DataTree.from_dict({"posterior": posterior, "log_likelihood": pointwise})
-    with warnings.catch_warnings():
-        # The verdict and the fit's remarks name the runs.
-        warnings.filterwarnings("ignore", "Estimated shape parameter of Pareto", UserWarning)
-        try:
-            result = arviz_stats.loo(tree, pointwise=True)
-        except ValueError as error:
-            if "All tail values are the same" not in str(error):
-                raise
-            least = log_likelihood.min(SAMPLE_DIMS)  # where the weight is largest
-            weights = least - log_likelihood
-            total: xr.DataArray = xr.apply_ufunc(np.exp, weights).sum(SAMPLE_DIMS)
-            result = arviz_stats.loo(
-                tree,
-                pointwise=True,
-                log_weights=weights - np.log(total),
-                pareto_k=xr.full_like(least, np.inf),
-            )
-    values = {"elpd_i": result.elpd_i, "pareto_k": result.pareto_k}
-    variables = {name: ("run", np.asarray(value)) for name, value in values.items()}
-    attrs = {"elpd": result.elpd, "se": result.se, "p": result.p, "good_k": result.good_k}
-    return xr.Dataset(variables, attrs={name: float(value) for name, value in attrs.items()})
+    values = log_likelihood.transpose("run", *SAMPLE_DIMS).to_numpy()
+    values = values.reshape(len(values), -1)
+    count = values.shape[1]
+    try:
+        weights, pareto_k = array_stats.psislw(values, r_eff=_relative_efficiency(posterior))
+    except ValueError as error:
+        if "All tail values are the same" not in str(error):
+            raise
+        weights = -values - logsumexp(-values, axis=1, keepdims=True)
+        pareto_k = np.full(len(values), np.inf)
+    elpd_i = logsumexp(weights + values, axis=1)
+    p_i = logsumexp(values, axis=1) - np.log(count) - elpd_i
+    elpd, se, p, _ = array_stats.loo_summary(elpd_i, p_i)
+    good_k = min(1 - 1 / np.log10(count), 0.7)
+    attrs = {"elpd": elpd, "se": se, "p": p, "good_k": good_k}
+    return xr.Dataset(
+        {"elpd_i": ("run", elpd_i), "pareto_k": ("run", np.asarray(pareto_k))},
+        attrs={name: float(value) for name, value in attrs.items()},
+    )
+
+
+def _relative_efficiency(posterior: xr.Dataset) -> float:
+    """Effective over actual draws, on average over all numbers, as ArviZ has it."""
+    if posterior.sizes["chain"] == 1:
+        return 1.0
+    numbers = stack_numbers(posterior)
+    sizes = chain_statistic("ess", numbers, method="mean")
+    return float(np.mean(sizes) / (numbers.shape[1] * numbers.shape[2]))

@@ -7,6 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.errors import LawError
+from bayescale.posterior.chains import labels_of, stack_numbers
 from bayescale.posterior.draws import SAMPLE_DIMS
 from bayescale.posterior.jackknife import HONEST, honesty
 
@@ -92,13 +93,8 @@ def summary_table(draws: xr.Dataset, log_likelihood: xr.DataArray) -> pd.DataFra
     # Draws that never move and draws too large to square give nan, which shows in the table.
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         table: pd.DataFrame = arviz_stats.summary(draws.assign_coords(labels), round_to="none")
-        ratios = xr.Dataset({name: honesty(draws[name], log_likelihood) for name in draws})
-    least = draws.min(SAMPLE_DIMS)
-    table["honesty"], smallest = (
-        [float(value) for name in draws for value in np.atleast_1d(values[name]).ravel()]
-        for values in (ratios, least)
-    )
-    positive = np.array(smallest) > 0
+        table["honesty"] = _honesty_ratios(draws, log_likelihood)
+    positive = stack_numbers(draws).min(axis=(1, 2)) > 0
     lower, upper = interval_names()
     stretch = table["honesty"].where(table["honesty"] > HONEST, 1.0)
     for end, name in ((lower, "honest_lb"), (upper, "honest_ub")):
@@ -114,6 +110,20 @@ def summary_table(draws: xr.Dataset, log_likelihood: xr.DataArray) -> pd.DataFra
     ]
 
 
-def too_narrow(table: pd.DataFrame) -> list[str]:
-    """Quantities whose interval is too narrow by their honesty ratio."""
-    return [str(name) for name in table.index[table["honesty"] > HONEST]]
+def _honesty_ratios(draws: xr.Dataset, log_likelihood: xr.DataArray) -> np.ndarray:
+    """Honesty ratio of every number, in the order of `stack_numbers`."""
+    numbers = xr.DataArray(stack_numbers(draws), dims=("number", *SAMPLE_DIMS))
+    return honesty(numbers, log_likelihood.drop_vars(SAMPLE_DIMS, errors="ignore")).to_numpy()
+
+
+def too_narrow(draws: xr.Dataset, log_likelihood: xr.DataArray) -> list[str]:
+    """Quantities whose interval is too narrow by their honesty ratio.
+
+    Parameters
+    ----------
+    draws, log_likelihood
+        As for `summary_table`.
+    """
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        flagged = _honesty_ratios(draws, log_likelihood) > HONEST
+    return [label for label, narrow in zip(labels_of(draws), flagged, strict=True) if narrow]

@@ -18,7 +18,7 @@ from bayescale.priors.transforms import Array, Transform
 Numbers = Mapping[str, float | tuple[float, ...]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Distribution:
     """A kind of prior, such as ``LogNormal``: called with numbers, it gives a `Prior`.
 
@@ -75,6 +75,9 @@ class Distribution:
             If these are not the numbers of the distribution.
         """
         return Prior(self, parts=parts, **numbers)
+
+    def __repr__(self) -> str:
+        return self.name
 
     # Distributions are the constants of one module, equal by name in every process.
     def __eq__(self, other: object) -> bool:

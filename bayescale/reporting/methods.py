@@ -3,6 +3,7 @@
 import pandas as pd
 
 from bayescale.documents.document import Block, Listing, Section, Table, Text
+from bayescale.fitting.display import how_drawn
 from bayescale.fitting.record import Fit
 from bayescale.posterior.drift import TAU
 from bayescale.posterior.jackknife import HONEST
@@ -15,7 +16,7 @@ from bayescale.wording import listed
 
 def methods_section(fit: Fit) -> Section:
     """A paragraph for a paper, and the priors."""
-    law, attrs, structure = fit.law, fit.tree.attrs, fit.structure
+    law, structure = fit.law, fit.structure
     runs = describe_runs(fit.runs, inputs=law.inputs, response=law.response)
     sentences = [
         f"We fitted the law {law.name!r} ({law.reference}) to {runs}.",
@@ -33,13 +34,9 @@ def methods_section(fit: Fit) -> Section:
     if structure.by is not None:
         pooled = listed([f"{name} {kind}" for name, kind in structure.pool] or ["nothing pooled"])
         sentences.append(f"Runs are grouped by {structure.by}: {pooled}.")
-    sizes, thin = fit.posterior.sizes, int(attrs["thin"])
-    thinned = "" if thin == 1 else f", every {thin}th of {thin * sizes['draw']},"
     kind, mass = interval_kind()
     sentences += [
-        f"The posterior was sampled with {fit.posterior.attrs['inference_library']} "
-        f"({sizes['chain']} chains of {sizes['draw']} draws{thinned} after {attrs['tune']} to "
-        f"tune, target acceptance {attrs['target_accept']:g}, seed {fit.random_seed}).",
+        f"The posterior was sampled, with seed {fit.random_seed}: {how_drawn(fit.tree)}",
         f"Intervals hold {mass:.0%} of the posterior ({kind.upper()}). Where the infinitesimal "
         f"jackknife (Giordano and Broderick 2023) gives more than {HONEST} times the posterior's "
         "standard deviation, the interval is stretched to that.",
@@ -148,12 +145,12 @@ def _span(values: "pd.Series[float]") -> str:
 
 
 def _fit_answers(fit: Fit) -> dict[str, str]:
-    attrs, (_, mass) = fit.tree.attrs, interval_kind()
+    _, mass = interval_kind()
     return {
         "objective": f"posterior; {fit.likelihood.title}",
-        "where the search begins": "near the middle of the priors; every chain on its own",
+        "where the search begins": "in the middle of the priors and at draws of them",
         "optimiser or sampler": str(fit.posterior.attrs["inference_library"]),
-        "its settings": f"target acceptance {attrs['target_accept']:g}, {attrs['tune']} to tune",
+        "its settings": how_drawn(fit.tree),
         "how intervals were made": f"{mass:.0%} of the posterior, checked by the jackknife",
         "converged": "yes" if fit.verdict.trusted else "; ".join(fit.verdict.reasons),
         "leave-one-out density": _elpd(fit),

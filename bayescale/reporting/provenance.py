@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bayescale.datasets import Card
 from bayescale.datasets.reading import cards
 from bayescale.documents.document import Block, Code, Section, Table, Text
+from bayescale.fitting.display import how_drawn
 from bayescale.fitting.record import Fit
 from bayescale.reporting.citations import bibtex
 from bayescale.runs.read import digest
@@ -51,20 +52,17 @@ def provenance_section(fit: Fit, origin: Origin) -> Section:
 
 def provenance_facts(fit: Fit, origin: Origin) -> dict[str, str]:
     """What identifies a fit, by name."""
-    card, attrs, sizes = origin.card, fit.tree.attrs, fit.posterior.sizes
+    card, attrs = origin.card, fit.tree.attrs
     facts = {"table": origin.table or UNKNOWN}
     if card is not None:
         facts |= {"source of the table": card.citation, "licence of the table": card.licence}
-    thinned = "" if attrs["thin"] == 1 else f" (every {attrs['thin']}th draw kept)"
     versions = json.loads(attrs["versions"]).items()
     return facts | {
         "SHA-256 of the runs": digest(fit.runs),
         "law": f"{fit.law.name} ({fit.law.reference})",
         "likelihood": fit.likelihood.name,
         "random seed": str(fit.random_seed),
-        "draws": (
-            f"{sizes['chain']} chains of {sizes['draw']}{thinned}, after {attrs['tune']} to tune"
-        ),
+        "draws": how_drawn(fit.tree),
         "drawn on": str(fit.tree["sample_stats"].attrs.get("created_at", UNKNOWN))[:10],
         "versions": ", ".join(f"{name} {number}" for name, number in versions),
     }

@@ -38,7 +38,7 @@ def test_the_tree_is_what_arviz_expects(small_fit: Fit) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto")  # few draws
-@pytest.mark.parametrize("function", ["summary", "ess", "rhat", "loo", "hdi", "bfmi", "mcse"])
+@pytest.mark.parametrize("function", ["summary", "ess", "rhat", "loo", "hdi", "mcse"])
 def test_arviz_functions_take_the_tree(small_fit: Fit, function: str) -> None:
     import arviz_stats
 
@@ -208,7 +208,7 @@ def test_choices_that_cannot_be_are_refused(
 
 
 def test_pymc_samples_the_same_posterior(simulated_runs: pd.DataFrame) -> None:
-    """Two samplers, one model: means within 5 Monte Carlo standard errors of their difference."""
+    """Three ways, one model: means within 5 Monte Carlo standard errors of their difference."""
     import arviz_stats
 
     law = LAWS["chinchilla"]
@@ -216,14 +216,15 @@ def test_pymc_samples_the_same_posterior(simulated_runs: pd.DataFrame) -> None:
         fit(
             law, simulated_runs, likelihood=NORMAL, sampler=name, random_seed=6, chains=2, draws=500
         )
-        for name in ("nutpie", "pymc")
+        for name in ("importance", "nuts", "pymc")
     ]
     tables = [
         arviz_stats.summary(fitted.posterior[["E", "alpha", "beta"]], round_to="none")
         for fitted in fits
     ]
-    error = np.hypot(*(table["mcse_mean"] for table in tables))
-    assert np.all(np.abs(tables[0]["mean"] - tables[1]["mean"]) < 5 * error)
+    for other in tables[1:]:
+        error = np.hypot(tables[0]["mcse_mean"], other["mcse_mean"])
+        assert np.all(np.abs(tables[0]["mean"] - other["mean"]) < 5 * error)
 
 
 def test_the_simulated_truth_is_inside_four_posterior_sd(simulated_runs: pd.DataFrame) -> None:

@@ -145,7 +145,7 @@ def test_the_structure_comes_back(path: Path, put: Put, fitted: Fit) -> None:
 def test_replaced_priors_come_back(path: Path, put: Put, grouped_fit: Fit) -> None:
     put(grouped_fit, path)
     priors = dict(bs.load(path).structure.priors)
-    assert priors["alpha"].distribution is pm.HalfNormal
+    assert priors["alpha"].distribution is HalfNormal
     assert repr(priors["alpha"]) == "HalfNormal(sigma=0.5)"
     assert repr(priors["beta"]) == "LogNormal(mu=-1, sigma=1)"
 
@@ -189,11 +189,11 @@ def test_a_loaded_fit_can_be_saved(tmp_path: Path, put: Put, grouped_fit: Fit) -
 def test_divergences_with_their_messages_are_saved(path: Path, small_fit: Fit) -> None:
     tree = small_fit.tree.copy()
     stats = tree["sample_stats"].to_dataset()
-    messages = np.full(stats["diverging"].shape, None, dtype=object)
+    messages = np.full(stats["lp"].shape, None, dtype=object)
     messages[0, 3] = "energy error"
     tree["sample_stats"] = xr.DataTree(
         stats.assign(
-            diverging=stats["diverging"].copy(data=messages != None),  # noqa: E711 (elementwise)
+            diverging=stats["lp"].copy(data=messages != None),  # noqa: E711 (elementwise)
             divergence_message=(("chain", "draw"), messages),
         )
     )

@@ -105,10 +105,11 @@ def test_flagged_intervals_are_stretched_and_others_are_not() -> None:
     mean = draws_of(y.mean() + rng.normal(size=(CHAINS, DRAWS)) / np.sqrt(n))
     other = draws_of(rng.normal(size=(CHAINS, DRAWS)))
     log_likelihood = -0.5 * (xr.DataArray(y, dims="run") - mean) ** 2
-    table = summary_table(xr.Dataset({"mean": mean, "other": other}), log_likelihood)
+    draws = xr.Dataset({"mean": mean, "other": other})
+    table = summary_table(draws, log_likelihood)
     lower, upper = interval_names()
     narrow, fine = table.loc["mean"], table.loc["other"]
-    assert summary.too_narrow(table) == ["mean"]
+    assert summary.too_narrow(draws, log_likelihood) == ["mean"]
     ratio = (narrow["honest_ub"] - narrow["honest_lb"]) / (narrow[upper] - narrow[lower])
     assert_allclose(ratio, narrow["honesty"], rtol=1e-12)
     assert (fine["honest_lb"], fine["honest_ub"]) == (fine[lower], fine[upper])

@@ -54,8 +54,18 @@ def test_cluster_terms_are_called_integrated_out_only_where_they_are(small_fit: 
 
 
 def test_thinning_is_mentioned_where_draws_were_thinned(small_fit: Fit) -> None:
-    assert "2 chains of 200 draws after 400 to tune" in paragraph(small_fit)
     tree = small_fit.tree.copy()
-    tree.attrs |= {"thin": 4, "tune": 800}
+    tree.attrs |= {"sampler": "nuts", "thin": 1, "tune": 400, "target_accept": 0.9}
+    assert "2 chains of 200 draws by NUTS" in paragraph(replace(small_fit, tree=tree))
+    tree.attrs |= {"thin": 4, "tune": 800, "sampler_reason": "Pareto k is 0.9"}
     text = paragraph(replace(small_fit, tree=tree))
-    assert "2 chains of 200 draws, every 4th of 800, after 800 to tune" in text
+    assert "2 chains of 200 draws, every 4th of 800, by NUTS" in text
+    assert "after 800 to tune, target acceptance 0.9." in text
+    assert "Importance sampling was not used: Pareto k is 0.9." in text
+
+
+def test_importance_sampling_is_named_with_its_diagnostic(small_fit: Fit) -> None:
+    stats = small_fit.tree["sample_stats"].attrs
+    text = paragraph(small_fit)
+    assert "2 chains of 200 draws by importance sampling" in text
+    assert f"Pareto k of the proposal {stats['pareto_k']:.2f}" in text
