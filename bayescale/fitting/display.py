@@ -88,8 +88,8 @@ def how_drawn(tree: xr.DataTree) -> str:
     chains = f"{sizes['chain']} chains of {sizes['draw']} draws"
     if attrs["sampler"] == "importance":
         return (
-            f"{chains} by importance sampling ({stats['evaluations']:,} evaluations of the density, "
-            f"Pareto k of the proposal {stats['pareto_k']:.2f}), nothing compiled."
+            f"{chains} by importance sampling ({stats['evaluations']:,} evaluations of the "
+            f"density, Pareto k of the proposal {stats['pareto_k']:.2f})."
         )
     thin = int(attrs["thin"])
     thinned = "" if thin == 1 else f", every {thin}th of {thin * sizes['draw']},"

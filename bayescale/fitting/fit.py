@@ -79,9 +79,8 @@ def fit(
         A higher value takes smaller steps: slower, with fewer divergences. By default 0.9, and 0.99
         in a second try where trajectories diverged.
     sampler : str
-        ``"auto"``: by importance sampling, which compiles nothing, and by NUTS where that is not
-        good enough. ``"importance"`` or ``"nuts"`` for one of them; ``"pymc"`` or ``"numpyro"`` for
-        `pm.sample` with that sampler.
+        As for `bayescale.Sampling`: by default importance sampling, which compiles nothing, and
+        NUTS where that is not good enough.
     progress : bool or callable
         Show a progress bar, or call this with the progress of the chains.
 
@@ -105,8 +104,8 @@ def fit(
     >>> fitted = bs.fit(bs.models.COUPLED, bs.datasets.load("pocket"))  # doctest: +SKIP
     """
     begun = perf_counter()
-    sampling = Sampling(draws, tune, chains)
-    seed = _check_choices(sampling, random_seed, sampler)
+    sampling = Sampling(draws, tune, chains, sampler)
+    seed = _check_choices(sampling, random_seed)
     settings = Settings(sampling, seed, target_accept, progress)
     table, chosen, remarks = _prepare_runs(law, runs, columns, likelihood)
     structure = build_structure(
@@ -138,18 +137,13 @@ def fit(
     return replace(fitted, tree=tree)
 
 
-def _check_choices(sampling: Sampling, random_seed: int | None, sampler: str) -> int:
+def _check_choices(sampling: Sampling, random_seed: int | None) -> int:
     """Refuse choices that no fit can be made with; returns the seed, drawn if there is none."""
     total = sampling.draws * sampling.chains
     if total < 40:  # the tails behind Pareto k are fitted to a fifth of them
         raise LawError(
             f"{sampling.chains} chains of {sampling.draws} draws are {total} in all; expected at "
             "least 40, or convergence cannot be judged. Draw more."
-        )
-    if sampler not in SAMPLERS:
-        raise LawError(
-            f"unknown sampler {sampler!r}; expected one of {', '.join(SAMPLERS)}. Choose one of "
-            "these."
         )
     if random_seed is None:
         return int(np.random.SeedSequence().generate_state(1)[0])

@@ -149,7 +149,7 @@ def _read_prior(own: Prior, saved: dict[str, Any]) -> Prior:
     """A prior with the saved numbers: the law's own, or the one that replaced it."""
     distribution = own.distribution
     if saved["distribution"] != distribution.name:
-        if saved["distribution"] not in DISTRIBUTIONS:
+        if str(saved["distribution"]) not in DISTRIBUTIONS:
             raise DataError(
                 f"the saved fit has a prior {saved['distribution']!r}; expected one of "
                 f"{', '.join(DISTRIBUTIONS)}. Fit again and save it again, or find out who changed "

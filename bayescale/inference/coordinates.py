@@ -123,7 +123,11 @@ def values_and_log_prior(
             sd = values[f"{block.name.removesuffix('_offset')}_sd"]
             unit = (sd**CENTRED).reshape(-1, *(1 for _ in block.shape))
             density = STANDARD.log_density(own / unit) - np.log(unit)
-            values[block.name] = _summing_to_zero(own)
+            # One number more, so that the sum is zero and lengths are kept.
+            count, total = own.shape[-1] + 1, own.sum(axis=-1, keepdims=True)
+            shift = total / (np.sqrt(count) + count)
+            last = shift - total / np.sqrt(count)
+            values[block.name] = np.concatenate([own, last], axis=-1) - shift
         several = density.ndim > 1
         log_prior += density.reshape(len(points), -1).sum(axis=1) if several else density
     for prefix, part in _with_stages(structure):
@@ -157,14 +161,6 @@ def _pooled(prior: Prior, name: str, values: Mapping[str, Array], groups: int) -
         f"{name}_common": common,
         name: prior.backward(np.expand_dims(centre, 1) + shift),
     }
-
-
-def _summing_to_zero(free: Array) -> Array:
-    """One more number along the last axis, so that the sum is zero and lengths are kept."""
-    count = free.shape[-1] + 1
-    total = free.sum(axis=-1, keepdims=True)
-    shift = total / (np.sqrt(count) + count)
-    return np.concatenate([free, shift - total / np.sqrt(count)], axis=-1) - shift
 
 
 def draw_prior_points(structure: Structure, count: int, random_seed: int) -> Array:

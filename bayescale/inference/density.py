@@ -14,7 +14,7 @@ import pandas as pd
 
 from bayescale.inference.coordinates import blocks_of, values_and_log_prior
 from bayescale.inference.groups import Pool
-from bayescale.inference.marginal import Sums
+from bayescale.inference.marginal import log_marginal_batch
 from bayescale.inference.structure import (
     Structure,
     group_index,
@@ -44,6 +44,33 @@ class _Data:
     place: Array | None
     begins: Array
 
+    @classmethod
+    def of(cls, structure: Structure, runs: pd.DataFrame) -> "_Data":
+        """Take it from the runs."""
+        law, likelihood, clusters = structure.law, structure.likelihood, structure.clusters
+        units, place = units_for(structure, runs), tilt_of(structure, runs)
+        order, begins = np.arange(len(runs)), np.zeros(0, dtype=int)
+        index = None if clusters is None else clusters.index(runs)
+        if index is not None and structure.integrable:
+            # The runs of a cluster follow one another; those in none come last.
+            order = np.argsort(np.where(index < 0, len(runs), index), kind="stable")
+            index = index[order]
+            begins = np.flatnonzero(np.diff(index[index >= 0], prepend=-1))
+        table = runs.iloc[order]
+        inputs = {name: table[name].to_numpy() for name in law.inputs}
+        design = design_of(law, inputs, units) | likelihood_columns(structure, table, runs)
+        return cls(
+            inputs=inputs,
+            observed=observed_values(structure, runs)[order],
+            design=design,
+            units=units,
+            group=None if structure.by is None else group_index(structure, table),
+            links={} if likelihood.series is None else likelihood.series.links(runs),
+            cluster=index,
+            place=None if place is None else place[order],
+            begins=begins,
+        )
+
 
 class Density:
     """Log density of a structure on a table of runs, as a function of points.
@@ -61,7 +88,7 @@ class Density:
         self._data = {}
         part: Structure | None = structure
         while part is not None:
-            self._data[part.prefix if part is not structure else ""] = _data_of(part, runs)
+            self._data[part.prefix if part is not structure else ""] = _Data.of(part, runs)
             part = part.stage
         self._blocks = tuple(blocks_of(structure))
         self._batch = max(BATCH // len(runs), 1)
@@ -79,35 +106,13 @@ class Density:
         (point,) array
             Minus infinity where it is not defined.
         """
+        log_density = np.empty(len(points))
         with np.errstate(all="ignore"):  # far out a formula may overflow
-            batches = [
-                self._log_density(points[begin : begin + self._batch])
-                for begin in range(0, len(points), self._batch)
-            ]
-        return np.nan_to_num(np.concatenate(batches), nan=-np.inf, posinf=-np.inf)
-
-    def values(self, points: Array) -> tuple[dict[str, Array], dict[str, tuple[str, ...]]]:
-        """Return the parameters at points, and the dims of each.
-
-        Parameters
-        ----------
-        points : (point, coordinate) array
-            On the scale on which the parameters are sampled.
-
-        Returns
-        -------
-        values : dict of str to (point, ...) array
-            By name in the model.
-        dims : dict of str to tuple of str
-            Without that of the points.
-        """
-        values, dims, _ = values_and_log_prior(self.structure, points, self._blocks)
-        return values, dims
-
-    def _log_density(self, points: Array) -> Array:
-        values, _, log_prior = values_and_log_prior(self.structure, points, self._blocks)
-        log_likelihood, _ = self._log_likelihood(self.structure, "", values)
-        return np.asarray(log_prior + log_likelihood)
+            for begin in range(0, len(points), self._batch):
+                batch = slice(begin, begin + self._batch)
+                values, _, prior = values_and_log_prior(self.structure, points[batch], self._blocks)
+                log_density[batch] = prior + self._log_likelihood(self.structure, "", values)[0]
+        return np.nan_to_num(log_density, nan=-np.inf, posinf=-np.inf)
 
     def _log_likelihood(
         self, structure: Structure, prefix: str, values: Mapping[str, Array]
@@ -142,36 +147,18 @@ class Density:
                 mu, sigma, rho, data.observed, data.links, lambda array, rows: array[..., rows]
             )
         if structure.integrable:
-            own = _log_marginal(data, parameters["mu"], parameters["sigma"], free)
+            own = log_marginal_batch(
+                data.observed - parameters["mu"],
+                parameters["sigma"],
+                data.begins,
+                np.count_nonzero(np.asarray(data.cluster) >= 0),
+                data.place,
+                free["offset_sd"],
+                free.get("tilt_sd", 0.0),
+            )
         else:
             own = likelihood.family.density_of(data.observed, parameters).sum(axis=-1)
         return np.asarray(total + own), coefficients
-
-
-def _data_of(structure: Structure, runs: pd.DataFrame) -> _Data:
-    law, likelihood, clusters = structure.law, structure.likelihood, structure.clusters
-    units, place = units_for(structure, runs), tilt_of(structure, runs)
-    order, begins = np.arange(len(runs)), np.zeros(0, dtype=int)
-    index = None if clusters is None else clusters.index(runs)
-    if index is not None and structure.integrable:
-        # The runs of a cluster follow one another; those in none come last.
-        order = np.argsort(np.where(index < 0, len(runs), index), kind="stable")
-        index = index[order]
-        begins = np.flatnonzero(np.diff(index[index >= 0], prepend=-1))
-    table = runs.iloc[order]
-    inputs = {name: table[name].to_numpy() for name in law.inputs}
-    design = design_of(law, inputs, units) | likelihood_columns(structure, table, runs)
-    return _Data(
-        inputs=inputs,
-        observed=observed_values(structure, runs)[order],
-        design=design,
-        units=units,
-        group=None if structure.by is None else group_index(structure, table),
-        links={} if likelihood.series is None else likelihood.series.links(runs),
-        cluster=index,
-        place=None if place is None else place[order],
-        begins=begins,
-    )
 
 
 def _columns(values: Array, parts: int, pooling: Pool) -> Any:
@@ -186,31 +173,3 @@ def _at_runs(group: Array | None, value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(_at_runs(group, part) for part in value)
     return value[:, group] if group is not None and np.shape(value)[-1:] > (1,) else value
-
-
-def _log_marginal(data: _Data, mu: Array, sigma: Array, free: Mapping[str, Any]) -> Array:
-    """Log density of all runs with the terms of clusters integrated out (`marginal`)."""
-    residual = data.observed - mu
-    sigma = np.broadcast_to(sigma, residual.shape)
-    clustered = np.count_nonzero(np.asarray(data.cluster) >= 0)
-    w = 1 / sigma**2
-    wr = w * residual
-    squares = (wr * residual).sum(axis=-1)
-    own = -np.log(sigma).sum(axis=-1) - 0.5 * squares
-
-    def total(values: Array) -> Array:
-        return np.add.reduceat(values[:, :clustered], data.begins, axis=-1)
-
-    offset = free["offset_sd"] ** 2
-    if data.place is None:
-        zero = np.zeros(1)
-        sums, tilt = Sums(total(w), zero, zero, total(wr), zero), zero
-    else:
-        place = data.place
-        sums = Sums(*map(total, (w, w * place, w * place**2, wr, wr * place)))
-        tilt = free["tilt_sd"] ** 2
-    shared = np.log(sums.determinant(offset, tilt)) - sums.explained(offset, tilt)
-    count = residual.shape[-1]
-    whole = own - 0.5 * shared.sum(axis=-1) - 0.5 * np.log(2 * np.pi) * count
-    # With a scatter of nearly zero, two sums of squares cancel to nothing but rounding errors.
-    return np.where(squares < 1e12, whole, -np.inf)

@@ -16,7 +16,6 @@ Tierney (1994), doi:10.1214/aos/1176325750, for independence chains.
 Vehtari et al. (2024), arXiv:1507.02646, for Pareto k.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,16 +24,10 @@ from scipy.special import logsumexp
 from bayescale.errors import ConvergenceError
 from bayescale.inference.coordinates import draw_prior_points
 from bayescale.inference.density import Density
+from bayescale.inference.modes import MOST_MODES, LogDensity, Mode, find_modes, search_modes
 from bayescale.inference.proposal import Mixture, MultivariateT, fit_map
 from bayescale.inference.structure import Structure
 from bayescale.spec.functions import Array
-
-STARTS = 3
-"""Draws of the prior from which modes are searched for, besides its middle."""
-
-HOPS, FAR = 3, 3.0
-"""Searches from the best mode at most, and how far they move a coordinate from the middle of its
-prior, in standard deviations."""
 
 MANY = 1600
 """Draws in all from which on the search for modes is thorough. Fewer are asked for by those who
@@ -43,7 +36,7 @@ refit many times, to tables for which one thorough fit was made."""
 ROUNDS, WINDOW = 12, 6
 """Rounds at most, and rounds that count together."""
 
-SHARE = 0.5
+SHARE = 0.45
 """Effective share of a round's points above which the proposal is good enough."""
 
 HOPELESS = 0.01
@@ -58,44 +51,8 @@ PARETO_K = 0.7
 FEWEST_KEPT, MOST_KEPT = 3, 8
 """A chain keeps one of so many steps, depending on how good the proposal is."""
 
-MOST_STEPS = 300
-"""Steps of a climb at most."""
-
-IMPOSSIBLE = 1e12
-"""Minus the log density of a point that has none, for the search of modes."""
-
 RETRIES = 2
 """How often the proposal is learned from the chains' own proposals where they do not mix."""
-
-
-@dataclass(frozen=True, eq=False)
-class Mode:
-    """A local maximum of the log density.
-
-    Parameters
-    ----------
-    point : (coordinate,) array
-        Where it is.
-    log_density : float
-        There.
-    covariance : (coordinate, coordinate) array
-        Inverse of the curvature there.
-    """
-
-    point: Array
-    log_density: float
-    covariance: Array
-
-    def reaches(self, point: Array, log_density: float) -> bool:
-        """Return whether a point is as near as most draws would be, and no higher."""
-        away = point - self.point
-        distance = away @ np.linalg.solve(self.covariance, away)
-        return bool(distance < len(away) and log_density < self.log_density + 1)
-
-    @property
-    def log_mass(self) -> float:
-        """Logarithm of its share of the posterior if it were Normal, up to a constant."""
-        return float(self.log_density + 0.5 * np.linalg.slogdet(self.covariance)[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +89,7 @@ class IndependenceChains:
 class _Counted:
     """A density that counts its evaluations."""
 
-    def __init__(self, density: Callable[[Array], Array]) -> None:
+    def __init__(self, density: LogDensity) -> None:
         self.density, self.evaluations = density, 0
 
     def __call__(self, points: Array) -> Array:
@@ -179,157 +136,20 @@ def draw_by_importance(
             "the priors and at draws of them; expected a finite number. Check the numbers of "
             "replaced priors, and the formula at the runs' pivot."
         )
-    learner = Learner(counted, modes, rng)
-    share = learner.learn(ROUNDS)
-    # A proposal that learned next to nothing in so many rounds will not learn in one more.
-    for retry in range(RETRIES + 1 if share >= HOPELESS else 1):
-        kept = int(np.clip(np.ceil(2 / share), FEWEST_KEPT, MOST_KEPT)) if share >= HOPELESS else 1
+    learner, tries = Learner(counted, modes, rng), 0
+    share = learner.learn(ROUNDS if len(modes) <= MOST_MODES else 1)
+    while True:
+        # What learned next to nothing in so many rounds will not do so in one more.
+        hopeless = share < HOPELESS or len(learner.modes) > MOST_MODES
+        kept = 1 if hopeless else int(np.clip(np.ceil(2 / share), FEWEST_KEPT, MOST_KEPT))
         points, target, weights = learner.round(draws * chains * kept)
         found = _chains(points, target, weights, (chains, draws, kept), rng)
-        if (found[3] <= PARETO_K and found[4] >= ess) or retry == RETRIES or share < HOPELESS:
-            break
+        good = found[3] <= PARETO_K and found[4] >= ess
+        if good or hopeless or tries == RETRIES:
+            return IndependenceChains(*found, counted.evaluations, len(learner.modes))
+        tries += 1
         learner.improve()
         share = learner.learn(2)
-    return IndependenceChains(*found, counted.evaluations, len(learner.modes))
-
-
-def search_modes(log_density: Callable[[Array], Array], prior: Array, thorough: bool) -> list[Mode]:
-    """Search for modes from the middle of the priors, from draws of them, and from other modes.
-
-    A search from the best mode so far moves one coordinate at a time far out. That finds modes that
-    hardly any draw of the prior leads to, such as one in which clusters explain what the law does
-    in another.
-
-    Parameters
-    ----------
-    log_density : callable
-        Of (point, coordinate) points.
-    prior : (draw, coordinate) array
-        Draws of the prior.
-    thorough : bool
-        Whether to search from other modes as well, which takes as long as all the rest.
-
-    Returns
-    -------
-    list of Mode
-        Those that count, the greatest first.
-    """
-    middle, spread = np.median(prior, axis=0), prior.std(axis=0)
-    # Any draws: those of highest density lie where the scatter is large, in one and the same mode.
-    modes = find_modes(log_density, np.vstack([middle, prior[:STARTS]]), [])
-    for _ in range(HOPS if thorough and modes else 0):
-        best = modes[0]
-        far = np.diag(FAR * spread)
-        starts = np.concatenate([middle + far, middle - far])
-        moved = np.tile(far > 0, (2, 1))
-        modes = find_modes(log_density, np.where(moved, starts, best.point), modes)
-        if modes[0] is best:
-            break
-    return modes
-
-
-def find_modes(
-    log_density: Callable[[Array], Array], starts: Array, known: list[Mode]
-) -> list[Mode]:
-    """Climb from several points at once, and return the modes that count, the greatest first.
-
-    By BFGS, in step: one batch of points gives the slopes of all climbs, which takes half of the
-    time that one climb after another would.
-
-    Parameters
-    ----------
-    log_density : callable
-        Of (point, coordinate) points.
-    starts : (start, coordinate) array
-        Where to begin.
-    known : list of Mode
-        Modes that were found before. A climb ends where it comes near one.
-
-    Returns
-    -------
-    list of Mode
-        Those with a mass of 1e-6 of the greatest or more, known ones included.
-    """
-    found = [*known]
-    points, n = starts.copy(), starts.shape[1]
-    values, slopes = _descent(log_density, points)
-    steepness = np.maximum(np.linalg.norm(slopes, axis=1), 1e-12)
-    inverse = np.eye(n) / steepness[:, None, None]
-    length, fresh = np.ones(len(points)), np.ones(len(points), dtype=bool)
-    climbing = values < IMPOSSIBLE
-    for steps in range(MOST_STEPS):
-        (rows,) = np.nonzero(climbing)
-        if not rows.size:
-            break
-        step = -length[rows, None] * np.einsum("kij,kj->ki", inverse[rows], slopes[rows])
-        expected = np.einsum("ki,ki->k", step, slopes[rows])
-        new_values, new_slopes = _descent(log_density, points[rows] + step)
-        good = new_values <= values[rows] + 1e-4 * expected
-        length[rows[~good]] /= 8
-        taken, step, change = rows[good], step[good], new_slopes[good] - slopes[rows[good]]
-        points[taken] += step
-        values[taken], slopes[taken], length[taken] = new_values[good], new_slopes[good], 1.0
-        inverse[taken] = _updated(inverse[taken], step, change, fresh[taken])
-        fresh[taken] = False
-        # A climb ends at the top, where no step is short enough to rise, or near a known mode.
-        ended = (np.abs(slopes[rows]).max(axis=1) < 0.1) | (length[rows] < 1e-9)
-        ended |= steps == MOST_STEPS - 1
-        for row, end in zip(rows, ended, strict=True):
-            near = any(mode.reaches(points[row], -values[row]) for mode in found)
-            if near or end:
-                climbing[row] = False
-                if not near:
-                    spread = np.sqrt(np.clip(np.diag(inverse[row]), 1e-6, 4.0))
-                    covariance = _covariance(log_density, points[row], spread)
-                    found.append(Mode(points[row].copy(), float(-values[row]), covariance))
-    return modes_that_count(found)
-
-
-def modes_that_count(modes: list[Mode]) -> list[Mode]:
-    """Return modes with a mass of 1e-6 of the greatest or more, the greatest first."""
-    ordered = sorted(modes, key=lambda mode: -mode.log_mass)
-    return [mode for mode in ordered if mode.log_mass > ordered[0].log_mass + np.log(1e-6)]
-
-
-def _descent(log_density: Callable[[Array], Array], points: Array) -> tuple[Array, Array]:
-    """Minus the log density at points, and its slopes, right to a tenth at curvatures of 1e6."""
-    step, n = 1e-7, points.shape[1]
-    around = points[:, None] + np.vstack([np.zeros(n), step * np.eye(n)])
-    values = np.minimum(-log_density(around.reshape(-1, n)), IMPOSSIBLE).reshape(-1, n + 1)
-    return values[:, 0], (values[:, 1:] - values[:, :1]) / step
-
-
-def _updated(inverse: Array, step: Array, change: Array, fresh: Array) -> Array:
-    """Inverse curvatures after a step of BFGS; as they were where the slope did not rise."""
-    rise = np.einsum("ki,ki->k", step, change)
-    up = rise > 1e-12
-    safe = np.where(up, rise, 1.0)
-    # A first step gives the size of the curvature.
-    scale = safe / np.maximum(np.einsum("ki,ki->k", change, change), 1e-300)
-    first = scale[:, None, None] * np.eye(step.shape[1])
-    before = np.where((fresh & up)[:, None, None], first, inverse)
-    away = np.eye(step.shape[1]) - step[:, :, None] * change[:, None, :] / safe[:, None, None]
-    outer = step[:, :, None] * step[:, None, :] / safe[:, None, None]
-    after = away @ before @ away.transpose(0, 2, 1) + outer
-    return np.asarray(np.where(up[:, None, None], after, inverse))
-
-
-def _covariance(log_density: Callable[[Array], Array], point: Array, spread: Array) -> Array:
-    """Inverse of the curvature at a mode, by differences over a third of a standard deviation."""
-    n, steps = len(point), np.diag(0.3 * spread)
-    first, second = np.tril_indices(n)
-    both = steps[first] + steps[second]
-    apart = steps[first] - steps[second]
-    values = log_density(point + np.concatenate([both, -both, apart, -apart]))
-    up, down, across, back = values.reshape(4, -1)
-    curvature = np.empty((n, n))
-    width = np.diag(steps)
-    curvature[first, second] = -(up + down - across - back) / (4 * width[first] * width[second])
-    curvature[second, first] = curvature[first, second]
-    sizes, axes = np.linalg.eigh(np.nan_to_num(curvature, posinf=0.0, neginf=0.0))
-    # A direction without curvature gets a wide, finite reach.
-    sizes = np.maximum(sizes, 1e-3 * max(np.median(sizes), 1e-3))
-    return np.asarray((axes / sizes) @ axes.T)
 
 
 class Learner:
@@ -347,7 +167,7 @@ class Learner:
 
     def __init__(
         self,
-        log_density: Callable[[Array], Array],
+        log_density: LogDensity,
         modes: list[Mode],
         rng: np.random.Generator,
     ) -> None:
@@ -361,7 +181,7 @@ class Learner:
         shares = np.maximum(np.exp(masses - logsumexp(masses)), 0.1)
         shares /= shares.sum()
         parts = [
-            MultivariateT(mode.point, wide * np.linalg.cholesky(mode.covariance), 4.0)
+            MultivariateT.of(mode.point, wide**2 * mode.covariance)
             for wide in (1.1, 2.0)
             for mode in modes
         ]
@@ -379,7 +199,7 @@ class Learner:
         """Learn until the proposal is good, in so many rounds at most; returns its share."""
         n, share, restarts, done = len(self.modes[0].point), 0.0, 0, 0
         while done < rounds:
-            points, target, weights = self.round(int(np.clip(150 * n, 1000, 3000)))
+            points, target, weights = self.round(int(np.clip(100 * n, 1000, 3000)))
             done += 1
             share = effective_share(weights)
             best = int(target.argmax())
@@ -411,15 +231,17 @@ class Learner:
         if len(self.modes) > 1:
             parts = self.proposal.log_densities(points)[: len(self.modes)]
             members = list(np.exp(parts - logsumexp(parts, axis=0)) * weights)
-        masses = np.array([max(own.sum(), 0.02) for own in members])
+        kept = [k for k, own in enumerate(members) if own.sum() > 1e-6]
+        self.modes = [self.modes[k] for k in kept]
+        masses = np.array([max(members[k].sum(), 0.02) for k in kept])
         masses /= masses.sum()
         maps, wide = [], []
-        for own in members:
+        for own in (members[k] for k in kept):
             own = own / own.sum()
             maps.append(fit_map(points, own))
             moved = points - own @ points
             covariance = (moved * own[:, None]).T @ moved
-            wide.append(MultivariateT(own @ points, 1.2 * _factor(covariance), 4.0))
+            wide.append(MultivariateT.of(own @ points, 1.2**2 * covariance))
         defended = [*((1 - DEFENCE) * masses), *(DEFENCE * masses)]
         self.proposal = Mixture(defended, [*maps, *wide])
 
@@ -439,11 +261,6 @@ def _tempered(log_weights: Array, fewest: float) -> Array:
         if 1 / np.sum(weights**2) >= fewest:
             break
     return np.asarray(weights)
-
-
-def _factor(covariance: Array) -> Array:
-    sizes, axes = np.linalg.eigh(covariance)
-    return np.linalg.cholesky((axes * np.maximum(sizes, 1e-10 * sizes.max())) @ axes.T)
 
 
 def _chains(

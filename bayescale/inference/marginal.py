@@ -90,6 +90,56 @@ def log_marginal(residual: Any, sigma: Any, index: Any, place: Any, offset: Any,
     return -own - shared - 0.5 * np.log(2 * np.pi) * residual.shape[0]
 
 
+def log_marginal_batch(
+    residual: Array,
+    sigma: Array,
+    begins: Array,
+    clustered: int,
+    place: Array | None,
+    offset: Array,
+    tilt: Array | float,
+) -> Array:
+    """Log density of all runs at many points, with the terms of clusters integrated out.
+
+    Parameters
+    ----------
+    residual : (point, run) array
+        Distance of each run from the law. The runs of a cluster follow one another, those in no
+        cluster come last.
+    sigma : (point, run) or (point, 1) array
+        Scale of each run.
+    begins : (cluster,) array of int
+        First run of each cluster.
+    clustered : int
+        How many runs are in clusters.
+    place : (run,) array, optional
+        Position of each run along the direction of tilt.
+    offset, tilt : (point, 1) array
+        Standard deviations of the terms.
+
+    Returns
+    -------
+    (point,) array
+    """
+
+    def total(values: Array) -> Array:
+        return np.add.reduceat(values[:, :clustered], begins, axis=-1)
+
+    sigma = np.broadcast_to(sigma, residual.shape)
+    w = 1 / sigma**2
+    wr = w * residual
+    squares = (wr * residual).sum(axis=-1)
+    own = np.log(sigma).sum(axis=-1) + 0.5 * squares
+    if place is None:
+        sums = Sums(total(w), 0.0, 0.0, total(wr), 0.0)
+    else:
+        sums = Sums(*map(total, (w, w * place, w * place**2, wr, wr * place)))
+    shared = np.log(sums.determinant(offset**2, tilt**2)) - sums.explained(offset**2, tilt**2)
+    whole = -own - 0.5 * shared.sum(axis=-1) - 0.5 * np.log(2 * np.pi) * residual.shape[-1]
+    # With a scatter of nearly zero, two sums of squares cancel to nothing but rounding errors.
+    return np.where(squares < 1e12, whole, -np.inf)
+
+
 def cluster_sums(residual: Array, sigma: Array, index: Array, place: Array, clusters: int) -> Sums:
     """Sums over clusters at every draw.
 

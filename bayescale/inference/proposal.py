@@ -53,7 +53,14 @@ class MultivariateT:
 
     mean: Array
     factor: Array
-    nu: float
+    nu: float = 4.0
+
+    @classmethod
+    def of(cls, mean: Array, covariance: Array) -> "MultivariateT":
+        """Return one with this scale matrix, made definite where it is not quite."""
+        sizes, axes = np.linalg.eigh(covariance)
+        definite = (axes * np.maximum(sizes, 1e-10 * sizes.max())) @ axes.T
+        return cls(mean, np.linalg.cholesky(definite))
 
     def log_density(self, points: Array) -> Array:
         """Return the log density at (point, coordinate) points."""

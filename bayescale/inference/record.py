@@ -10,27 +10,35 @@ import xarray as xr
 from bayescale.errors import LawError
 from bayescale.inference.structure import Structure
 
+WAYS = ("auto", "importance", "nuts", "pymc", "numpyro")
+"""Ways to the draws (`bayescale.inference.sample`)."""
+
 
 @dataclass(frozen=True)
 class Sampling:
-    """How much to sample.
+    """How much to sample, and which way.
 
     Parameters
     ----------
     draws, tune : int
-        Draws per chain that are kept, and draws per chain that are discarded before them.
+        Draws per chain that are kept; and draws per chain that NUTS discards before them.
     chains : int
         Independent chains.
+    sampler : str
+        ``"auto"``: by importance sampling, which compiles nothing, and by NUTS where that is not
+        good enough. ``"importance"`` or ``"nuts"`` for one of them; ``"pymc"`` or ``"numpyro"`` for
+        `pm.sample` with that sampler.
 
     Raises
     ------
     LawError
-        If there are fewer than 4 draws, 1 tuning draw or 1 chain.
+        If there are fewer than 4 draws, 1 tuning draw or 1 chain, or the sampler is unknown.
     """
 
     draws: int = 1000
     tune: int = 800
     chains: int = 4
+    sampler: str = "auto"
 
     def __post_init__(self) -> None:
         if self.draws < 4 or self.tune < 1 or self.chains < 1:
@@ -38,6 +46,11 @@ class Sampling:
                 f"sampling got draws={self.draws}, tune={self.tune}, chains={self.chains}; "
                 "expected at least 4 draws, 1 tuning draw and 1 chain. The defaults are 1000, 800 "
                 "and 4."
+            )
+        if self.sampler not in WAYS:
+            raise LawError(
+                f"unknown sampler {self.sampler!r}; expected one of {', '.join(WAYS)}. Choose one "
+                "of these."
             )
 
     def __str__(self) -> str:
@@ -51,7 +64,7 @@ class Settings:
     Parameters
     ----------
     sampling : Sampling
-        How much.
+        How much, and which way.
     random_seed : int
         Everything random in a fit follows from it.
     target_accept : float, optional

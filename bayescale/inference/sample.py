@@ -18,7 +18,8 @@ import xarray as xr
 from bayescale.inference.coordinates import as_dataset, blocks_of, values_and_log_prior
 from bayescale.inference.density import Density
 from bayescale.inference.importance import PARETO_K, draw_by_importance
-from bayescale.inference.record import Sampled, Sampler, Settings
+from bayescale.inference.modes import MOST_MODES
+from bayescale.inference.record import WAYS, Sampled, Sampler, Settings
 from bayescale.inference.structure import Structure
 
 ESS = 400
@@ -97,6 +98,8 @@ def sample_by_importance(structure: Structure, runs: pd.DataFrame, settings: Set
     reason = ""
     if not drawn.pareto_k <= PARETO_K:
         reason = f"Pareto k of the proposal is {drawn.pareto_k:.2f}, above {PARETO_K}"
+    elif drawn.modes > MOST_MODES:
+        reason = f"the posterior has more than {MOST_MODES} modes"
     elif not drawn.ess >= asked:
         reason = f"{drawn.ess:.0f} effective draws, fewer than the {asked} that are needed"
     points = drawn.points.reshape(-1, drawn.points.shape[-1])
@@ -153,11 +156,17 @@ def sample_by_pymc(
     return nuts.sample_by_pymc(structure, runs, settings, nuts_sampler=nuts_sampler)
 
 
-SAMPLERS: dict[str, Sampler] = {
-    "auto": sample,
-    "importance": sample_by_importance,
-    "nuts": sample_by_nuts,
-    "pymc": partial(sample_by_pymc, nuts_sampler="pymc"),
-    "numpyro": partial(sample_by_pymc, nuts_sampler="numpyro"),
-}
+SAMPLERS: dict[str, Sampler] = dict(
+    zip(
+        WAYS,
+        (
+            sample,
+            sample_by_importance,
+            sample_by_nuts,
+            partial(sample_by_pymc, nuts_sampler="pymc"),
+            partial(sample_by_pymc, nuts_sampler="numpyro"),
+        ),
+        strict=True,
+    )
+)
 """Ways to the draws by name."""

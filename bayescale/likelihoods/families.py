@@ -8,11 +8,6 @@ from bayescale.spec.functions import Array
 from bayescale.spec.likelihood import Family
 
 
-def _log_normal(observed: Array, mu: Array, sigma: Array) -> Array:
-    z = (observed - mu) / sigma
-    return -0.5 * z * z - np.log(sigma) - 0.5 * np.log(2 * np.pi)
-
-
 def _log_student_t(observed: Array, nu: Array, mu: Array, sigma: Array) -> Array:
     z = (observed - mu) / sigma
     constant = gammaln((nu + 1) / 2) - gammaln(nu / 2) - 0.5 * np.log(nu * np.pi)
@@ -25,7 +20,9 @@ LOG_NORMAL = Family(
     observed=np.log,
     response=np.exp,
     prefix="log_",
-    log_density=_log_normal,
+    log_density=lambda observed, mu, sigma: (
+        -0.5 * ((observed - mu) / sigma) ** 2 - np.log(sigma) - 0.5 * np.log(2 * np.pi)
+    ),
 )
 
 LOG_STUDENT_T = Family(

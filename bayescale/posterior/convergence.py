@@ -77,7 +77,11 @@ def convergence(posterior: xr.Dataset, sample_stats: xr.Dataset, loo: xr.Dataset
             f"divergences: {int(diverging.sum())} of {diverging.size} draws, so parts of the "
             "posterior were not reached. Raise target_accept to 0.99, or simplify the law."
         )
-    energy = _energy_criterion(sample_stats)
+    energy = np.ones(1)
+    if "energy" in sample_stats:
+        from arviz_stats import bfmi
+
+        energy = np.asarray(bfmi(sample_stats["energy"]))
     if not np.all(energy >= BFMI):
         reasons.append(
             f"bfmi is {np.min(energy):.2f}, below {BFMI}: the chains explore slowly. "
@@ -97,15 +101,6 @@ def convergence(posterior: xr.Dataset, sample_stats: xr.Dataset, loo: xr.Dataset
             f"depends on it.{known} Look at the run, or use a likelihood with heavier tails."
         )
     return Verdict(tuple(reasons))
-
-
-def _energy_criterion(sample_stats: xr.Dataset) -> np.ndarray:
-    """Energy criterion of each chain; of none where the sampler has no energy."""
-    if "energy" not in sample_stats:
-        return np.ones(0)
-    from arviz_stats import bfmi
-
-    return np.asarray(bfmi(sample_stats["energy"]))
 
 
 def chains_mixed(posterior: xr.Dataset, *, r_hat: float = R_HAT, ess: float = ESS) -> bool:

@@ -44,9 +44,12 @@ def leave_one_out(posterior: xr.Dataset, log_likelihood: xr.DataArray) -> xr.Dat
 
     values = log_likelihood.transpose("run", *SAMPLE_DIMS).to_numpy()
     values = values.reshape(len(values), -1)
-    count = values.shape[1]
+    count, efficiency = values.shape[1], 1.0
+    if posterior.sizes["chain"] > 1:  # effective over actual draws, as ArviZ has it
+        sizes = chain_statistic("ess", stack_numbers(posterior), method="mean")
+        efficiency = float(np.mean(sizes)) / count
     try:
-        weights, pareto_k = array_stats.psislw(values, r_eff=_relative_efficiency(posterior))
+        weights, pareto_k = array_stats.psislw(values, r_eff=efficiency)
     except ValueError as error:
         if "All tail values are the same" not in str(error):
             raise
@@ -61,12 +64,3 @@ def leave_one_out(posterior: xr.Dataset, log_likelihood: xr.DataArray) -> xr.Dat
         {"elpd_i": ("run", elpd_i), "pareto_k": ("run", np.asarray(pareto_k))},
         attrs={name: float(value) for name, value in attrs.items()},
     )
-
-
-def _relative_efficiency(posterior: xr.Dataset) -> float:
-    """Effective over actual draws, on average over all numbers, as ArviZ has it."""
-    if posterior.sizes["chain"] == 1:
-        return 1.0
-    numbers = stack_numbers(posterior)
-    sizes = chain_statistic("ess", numbers, method="mean")
-    return float(np.mean(sizes) / (numbers.shape[1] * numbers.shape[2]))

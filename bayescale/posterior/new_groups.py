@@ -15,8 +15,6 @@ from bayescale.errors import DataError
 from bayescale.inference.groups import Pool
 from bayescale.posterior.draws import SAMPLE_DIMS, Draws, add_prefix
 from bayescale.posterior.quantities import coefficients_from_free, stack_parts
-from bayescale.priors import Prior
-from bayescale.spec.functions import Array
 
 
 def add_new_groups(draws: Draws, points: pd.DataFrame, rng: np.random.Generator) -> Draws:
@@ -82,7 +80,11 @@ def _draw_parameters(
         common, between = (posterior[f"{name}_{kind}"] for kind in ("common", "sd"))
         flat = common.stack(sample=SAMPLE_DIMS).transpose("sample", ...).to_numpy()
         spread = between.stack(sample=SAMPLE_DIMS).to_numpy()
-        values = np.stack([_draw_group(prior, flat, spread, rng) for _ in new], axis=1)
+        # About the common value, on the scale on which the parameter is sampled.
+        centre = prior.forward(flat)
+        scale = spread.reshape(-1, *(1 for _ in centre.shape[1:]))
+        drawn = [centre + scale * rng.standard_normal(centre.shape) for _ in new]
+        values = np.stack([prior.backward(own) for own in drawn], axis=1)
         shape = (*(posterior.sizes[dim] for dim in SAMPLE_DIMS), *values.shape[1:])
         parts = (f"{name}_part",) if prior.parts else ()
         own[name] = xr.DataArray(
@@ -94,10 +96,3 @@ def _draw_parameters(
         return own
     staged = add_prefix(structure.stage, xr.Dataset(_draw_parameters(draws.stage, new, rng)))
     return own | {str(name): values for name, values in staged.items()}
-
-
-def _draw_group(prior: Prior, common: Array, between: Array, rng: np.random.Generator) -> Array:
-    """Values of a parameter for one new group, (sample, ...)."""
-    centre = prior.forward(common)
-    offsets = between.reshape(-1, *(1 for _ in centre.shape[1:]))
-    return np.asarray(prior.backward(centre + offsets * rng.standard_normal(centre.shape)))

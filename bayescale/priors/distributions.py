@@ -34,34 +34,29 @@ def _gammaln(values: Any) -> Any:
     return special.gammaln(values)
 
 
-def _betaln(alpha: Any, beta: Any) -> Any:
-    from scipy import special
+class HalfT:
+    """Absolute value of a Student-t variable, which scipy does not have.
 
-    return special.betaln(alpha, beta)
+    Parameters
+    ----------
+    nu, sigma : array
+        Degrees of freedom, and scale.
+    """
 
+    def __init__(self, nu: Any, sigma: Any) -> None:
+        self.whole = _scipy().t(df=nu, scale=sigma)
 
-@cache
-def _half_t() -> Any:
-    """Absolute value of a Student-t variable, which scipy does not have."""
-    from scipy import stats
+    def logpdf(self, x: Array) -> Array:
+        """Return the log density."""
+        return np.asarray(np.log(2) + self.whole.logpdf(x))
 
-    class HalfT(stats.rv_continuous):  # type: ignore[misc]
-        def _pdf(self, x: Any, df: Any) -> Any:
-            return 2 * stats.t.pdf(x, df)
+    def median(self) -> Array:
+        """Return the median."""
+        return np.asarray(self.whole.ppf(0.75))
 
-        def _logpdf(self, x: Any, df: Any) -> Any:
-            return np.log(2) + stats.t.logpdf(x, df)
-
-        def _cdf(self, x: Any, df: Any) -> Any:
-            return 2 * stats.t.cdf(x, df) - 1
-
-        def _ppf(self, q: Any, df: Any) -> Any:
-            return stats.t.ppf((1 + q) / 2, df)
-
-        def _rvs(self, df: Any, size: Any = None, random_state: Any = None) -> Any:
-            return np.abs(stats.t.rvs(df, size=size, random_state=random_state))
-
-    return HalfT(a=0.0, name="half_t")
+    def rvs(self, size: Any, random_state: np.random.Generator) -> Array:
+        """Return draws."""
+        return np.abs(self.whole.rvs(size=size, random_state=random_state))
 
 
 def _normal(x: Array, mu: Any, sigma: Any) -> Array:
@@ -71,11 +66,6 @@ def _normal(x: Array, mu: Any, sigma: Any) -> Array:
 def _student_t(x: Array, nu: Any, sigma: Any) -> Array:
     constant = _gammaln((nu + 1) / 2) - _gammaln(nu / 2) - 0.5 * np.log(nu * np.pi) - np.log(sigma)
     return np.asarray(constant - (nu + 1) / 2 * np.log1p((x / sigma) ** 2 / nu))
-
-
-def _truncated(mu: Any, sigma: Any, lower: Any = -np.inf, upper: Any = np.inf) -> Any:
-    ends = ((end - mu) / sigma for end in (lower, upper))
-    return _scipy().truncnorm(*ends, loc=mu, scale=sigma)
 
 
 Normal = Distribution(
@@ -114,7 +104,7 @@ HalfStudentT = Distribution(
     name="HalfStudentT",
     parameters=("nu", "sigma"),
     positive=("nu", "sigma"),
-    frozen=lambda nu, sigma: _half_t()(nu, scale=sigma),
+    frozen=HalfT,
     transform=LOG,
     log_density=lambda z, nu, sigma: np.log(2) + _student_t(np.exp(z), nu, sigma) + z,
 )
@@ -135,7 +125,11 @@ Beta = Distribution(
     frozen=lambda alpha, beta: _scipy().beta(a=alpha, b=beta),
     transform=LOG_ODDS,
     log_density=lambda z, alpha, beta: (
-        alpha * log_expit(z) + beta * log_expit(-z) - _betaln(alpha, beta)
+        alpha * log_expit(z)
+        + beta * log_expit(-z)
+        + _gammaln(alpha + beta)
+        - _gammaln(alpha)
+        - _gammaln(beta)
     ),
 )
 Dirichlet = Distribution(
@@ -218,7 +212,9 @@ TruncatedNormal = Distribution(
     parameters=("mu", "sigma", "lower", "upper"),
     positive=("sigma",),
     optional=("lower", "upper"),
-    frozen=_truncated,
+    frozen=lambda mu, sigma, lower=-np.inf, upper=np.inf: _scipy().truncnorm(
+        (lower - mu) / sigma, (upper - mu) / sigma, loc=mu, scale=sigma
+    ),
     transform=INTERVAL,
 )
 

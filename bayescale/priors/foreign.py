@@ -19,7 +19,6 @@ _SCIPY: dict[str, Callable[..., tuple[str, dict[str, Any]]]] = {
     "lognorm": lambda scale, s: ("LogNormal", {"mu": np.log(scale), "sigma": s}),
     "halfnorm": lambda scale: ("HalfNormal", {"sigma": scale}),
     "halfcauchy": lambda scale: ("HalfCauchy", {"beta": scale}),
-    "half_t": lambda scale, df: ("HalfStudentT", {"nu": df, "sigma": scale}),
     "gamma": lambda scale, a: ("Gamma", {"alpha": a, "beta": 1 / scale}),
     "invgamma": lambda scale, a: ("InverseGamma", {"alpha": a, "beta": scale}),
     "weibull_min": lambda scale, c: ("Weibull", {"alpha": c, "beta": scale}),

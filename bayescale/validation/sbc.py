@@ -18,7 +18,7 @@ import xarray as xr
 from bayescale.errors import DataError
 from bayescale.fitting.refits import sample_carefully
 from bayescale.inference.record import Sampling, Settings
-from bayescale.inference.sample import sample
+from bayescale.inference.sample import SAMPLERS
 from bayescale.inference.structure import Structure, build_structure
 from bayescale.inference.units import units_of
 from bayescale.posterior.convergence import chains_mixed
@@ -171,7 +171,9 @@ def rank_truth(
     if joint is not None:
         truth, runs = joint_truth(truth, known), joint_runs(structure, design, runs)
         structure = joint
-    sampled = sample_carefully(sample, structure, runs, Settings(sampling, random_seed))
+    sampled = sample_carefully(
+        SAMPLERS[sampling.sampler], structure, runs, Settings(sampling, random_seed)
+    )
     posterior, truths = (
         dict(_ranked_quantities(Draws(structure, free, runs)))
         for free in (sampled.posterior, truth)

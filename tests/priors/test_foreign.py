@@ -13,7 +13,7 @@ from bayescale.priors import DISTRIBUTIONS, as_prior
 from tests.priors.test_distributions import EXAMPLES, PARTS
 
 
-@pytest.mark.parametrize("name", DISTRIBUTIONS)
+@pytest.mark.parametrize("name", [*(set(DISTRIBUTIONS) - {"HalfStudentT"})])
 def test_scipys_own_density_comes_back(name: str) -> None:
     kind = DISTRIBUTIONS[name]
     parts = PARTS if kind.transform.joint else ()
