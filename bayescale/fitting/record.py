@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import xarray as xr
@@ -28,9 +28,6 @@ from bayescale.posterior.summary import select_quantities, summary_table
 from bayescale.spec.compute import SIX_ND, Cost
 from bayescale.spec.law import Law
 from bayescale.spec.likelihood import Likelihood
-
-if TYPE_CHECKING:
-    import pymc as pm
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -104,11 +101,11 @@ class Fit:
         return case_log_likelihood(self.draws, self.log_likelihood, chosen)
 
     @property
-    def model(self) -> "pm.Model":
-        """The PyMC model, built from law, likelihood and runs."""
-        from bayescale.inference.model import build_model
+    def model(self) -> Any:
+        """The `pm.Model`, built from law, likelihood and runs."""
+        from bayescale.inference import model
 
-        return build_model(self.structure, self.runs)
+        return model.build_model(self.structure, self.runs)
 
     @cached_property
     def verdict(self) -> Verdict:
@@ -312,9 +309,8 @@ class Fit:
         Document
             As ``repr`` prints it and a notebook shows it.
         """
-        summary, drawn = self.summary(all=all), how_drawn(self.tree)
-        shown = {"drawn": drawn, "title": title, "flops": flops, "at": at}
-        return fit_document(self.fitted_draws, summary, self.warnings, **shown)
+        about = (self.fitted_draws, self.summary(all=all), self.warnings, how_drawn(self.tree))
+        return fit_document(*about, title=title, flops=flops, at=at)
 
     def __repr__(self) -> str:
         return to_text(self.document())

@@ -43,6 +43,7 @@ class _Data:
     cluster: Array | None
     place: Array | None
     begins: Array
+    clustered: int
 
     @classmethod
     def of(cls, structure: Structure, runs: pd.DataFrame) -> "_Data":
@@ -69,6 +70,7 @@ class _Data:
             cluster=index,
             place=None if place is None else place[order],
             begins=begins,
+            clustered=0 if index is None else int(np.count_nonzero(index >= 0)),
         )
 
 
@@ -119,7 +121,7 @@ class Density:
     ) -> tuple[Array, dict[str, Any]]:
         """Log likelihood of a law and its stage at points, and the law's coefficients."""
         law, likelihood, data = structure.law, structure.likelihood, self._data[prefix]
-        total, staged = np.zeros(()), dict[str, Any]()
+        total, staged = 0.0, dict[str, Any]()
         if structure.stage is not None:
             total, staged = self._log_likelihood(structure.stage, structure.stage.prefix, values)
         free = {
@@ -135,14 +137,13 @@ class Density:
             shift: Any = 0.0
             for term in structure.clusters.terms:
                 effect = free[f"{term}_sd"] * values[f"{prefix}{term}_z"]
-                # A last cluster without an effect, at index -1, is that of runs in no cluster.
-                own = np.pad(effect, [(0, 0), (0, 1)])[:, data.cluster]
+                own = np.pad(effect, [(0, 0), (0, 1)])[:, data.cluster]  # at -1 in no cluster
                 shift = shift + (own * data.place if term == "tilt" else own)
             expected = law.kind_of(law.response).shifted(expected, shift)
         parameters = likelihood.scattered(law.inputs, expected, design, noise)
         if likelihood.series is not None:
-            mu, sigma, rho = (parameters[name] for name in ("mu", "sigma", "rho"))
-            sigma = np.broadcast_to(sigma, mu.shape)
+            mu, rho = parameters["mu"], parameters["rho"]
+            sigma = np.broadcast_to(parameters["sigma"], mu.shape)
             parameters = conditional(
                 mu, sigma, rho, data.observed, data.links, lambda array, rows: array[..., rows]
             )
@@ -151,7 +152,7 @@ class Density:
                 data.observed - parameters["mu"],
                 parameters["sigma"],
                 data.begins,
-                np.count_nonzero(np.asarray(data.cluster) >= 0),
+                data.clustered,
                 data.place,
                 free["offset_sd"],
                 free.get("tilt_sd", 0.0),

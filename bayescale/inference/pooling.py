@@ -61,11 +61,11 @@ def partial_parameter(
     shape = (free,) if parts else ()
     off = between / np.sqrt(groups) * pm.Normal(f"{name}_mean_z", 0.0, 1.0, shape=shape)
     pm.Deterministic(
-        f"{name}_common", shift_on_sampling_scale(transform, mean, mean, off), dims=parts or None
+        f"{name}_common", _shift_on_sampling_scale(transform, mean, mean, off), dims=parts or None
     )
     unit = between**CENTRED
     offset = pm.ZeroSumNormal(f"{name}_offset", unit, shape=(*shape, groups))
-    value = shift_on_sampling_scale(transform, mean, mean, between / unit * offset.T)
+    value = _shift_on_sampling_scale(transform, mean, mean, between / unit * offset.T)
     return pm.Deterministic(name, value, dims=(structure.by, *parts))
 
 
@@ -78,7 +78,7 @@ def pooled_variables(model: pm.Model) -> list[Any]:
     ]
 
 
-def shift_on_sampling_scale(transform: Any, variable: Any, centre: Any, shift: Any) -> Any:
+def _shift_on_sampling_scale(transform: Any, variable: Any, centre: Any, shift: Any) -> Any:
     """Values shifted on the scale on which PyMC samples a variable.
 
     Parameters

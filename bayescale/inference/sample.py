@@ -15,10 +15,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.inference.coordinates import as_dataset, blocks_of, values_and_log_prior
+from bayescale.importance.draw import PARETO_K, draw_by_importance
+from bayescale.importance.modes import MOST_MODES
+from bayescale.inference.coordinates import (
+    as_dataset,
+    blocks_of,
+    draw_prior_points,
+    values_and_log_prior,
+)
 from bayescale.inference.density import Density
-from bayescale.inference.importance import PARETO_K, draw_by_importance
-from bayescale.inference.modes import MOST_MODES
 from bayescale.inference.record import WAYS, Sampled, Sampler, Settings
 from bayescale.inference.structure import Structure
 
@@ -91,9 +96,10 @@ def sample_by_importance(structure: Structure, runs: pd.DataFrame, settings: Set
     begun = perf_counter()
     sizes = settings.sampling
     asked = min(ESS, sizes.draws * sizes.chains // 4)
+    prior = draw_prior_points(structure, 100, settings.random_seed)
     density = Density(structure, runs)
     drawn = draw_by_importance(
-        structure, density, sizes.draws, sizes.chains, settings.random_seed, asked
+        density, prior, sizes.draws, sizes.chains, settings.random_seed, asked
     )
     reason = ""
     if not drawn.pareto_k <= PARETO_K:

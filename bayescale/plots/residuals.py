@@ -82,7 +82,12 @@ def plot_residuals(fit: Fit, *, against: str | None = None, ax: Axes | None = No
     ):
         dots = x[chosen], residuals[chosen]
         ax.scatter(*dots, s=size, color=color, marker=marker, zorder=4, label=label)
-    _stretch(ax, high - low)
+    middle, widest = float(np.median(high - low)), float((high - low).max())
+    if widest > 10 * middle:  # stretch about zero, with ticks that do not overlap there
+        ax.set_yscale("asinh", linear_width=middle)
+        ax.yaxis.set_major_locator(AsinhLocator(middle, numticks=5))
+        ax.yaxis.set_minor_locator(NullLocator())
+        ax.yaxis.set_major_formatter("{x:g}")
     unit = UNITS.get(law.kind_of(law.response).name, "")
     ax.set_xlabel(quantity_label(name))
     ax.set_ylabel(f"{law.response} above (+) or below (−) the law{unit}")  # noqa: RUF001
@@ -114,14 +119,3 @@ def _side_by_side(ax: Axes, column: pd.Series) -> np.ndarray:
         fontsize="x-small" if crowded else None,
     )
     return codes + 0.8 * ((runs.cumcount() + 0.5) / runs.transform("size") - 0.5).to_numpy()
-
-
-def _stretch(ax: Axes, widths: np.ndarray) -> None:
-    """Stretch the axis about zero if the widest bar is ten times the middle one."""
-    middle = float(np.median(widths))
-    if widths.max() > 10 * middle:
-        ax.set_yscale("asinh", linear_width=middle)
-        # The scale's own ticks are so many that they overlap near zero.
-        ax.yaxis.set_major_locator(AsinhLocator(middle, numticks=5))
-        ax.yaxis.set_minor_locator(NullLocator())
-        ax.yaxis.set_major_formatter("{x:g}")

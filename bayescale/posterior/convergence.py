@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from bayescale.inference.importance import PARETO_K as PROPOSAL_K
+from bayescale.importance.draw import PARETO_K as PROPOSAL_K
 from bayescale.inference.sample import ESS
 from bayescale.posterior.chains import chain_statistic, labels_of, stack_numbers
 from bayescale.posterior.loo import MOVED, PARETO_K, influential_runs

@@ -56,7 +56,7 @@ class HalfT:
 
     def rvs(self, size: Any, random_state: np.random.Generator) -> Array:
         """Return draws."""
-        return np.abs(self.whole.rvs(size=size, random_state=random_state))
+        return np.asarray(np.abs(self.whole.rvs(size=size, random_state=random_state)))
 
 
 def _normal(x: Array, mu: Any, sigma: Any) -> Array:
@@ -211,8 +211,7 @@ TruncatedNormal = Distribution(
     name="TruncatedNormal",
     parameters=("mu", "sigma", "lower", "upper"),
     positive=("sigma",),
-    optional=("lower", "upper"),
-    frozen=lambda mu, sigma, lower=-np.inf, upper=np.inf: _scipy().truncnorm(
+    frozen=lambda mu, sigma, lower, upper: _scipy().truncnorm(
         (lower - mu) / sigma, (upper - mu) / sigma, loc=mu, scale=sigma
     ),
     transform=INTERVAL,

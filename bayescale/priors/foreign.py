@@ -76,9 +76,7 @@ def as_prior(given: Any, parts: Iterable[str] = ()) -> Prior:
             "one of these."
         )
     kind = DISTRIBUTIONS[name]
-    # PreliZ adds the ends of what is not truncated, and other numbers that follow from these.
-    chosen = {n: x for n, x in numbers.items() if n not in kind.optional or np.all(np.isfinite(x))}
-    return Prior(kind, parts=parts, **chosen)
+    return Prior(kind, parts=parts, **numbers)
 
 
 def _of_scipy(given: Any) -> tuple[str, dict[str, Any]]:

@@ -34,8 +34,6 @@ class Distribution:
         The scale on which it is sampled, that of PyMC.
     positive : tuple of str
         Numbers that have to be above zero.
-    optional : tuple of str
-        Numbers that may be left out.
     log_density : callable, optional
         ``log_density(coordinates, **numbers)`` gives the log density on that scale, where it has a
         short form. Otherwise it follows from scipy's.
@@ -52,7 +50,6 @@ class Distribution:
     frozen: Callable[..., Any]
     transform: Transform
     positive: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
     log_density: Callable[..., Array] | None = None
 
     def __call__(self, *, parts: Iterable[str] = (), **numbers: float | Iterable[float]) -> "Prior":
@@ -201,6 +198,7 @@ class Prior:
         Returns
         -------
         (..., coordinate) array
+            One less than the parts of a simplex.
         """
         return self.distribution.transform.forward(values, **self.numbers)
 
@@ -215,6 +213,7 @@ class Prior:
         Returns
         -------
         (..., part) array
+            Without the last axis for a scalar.
         """
         return self.distribution.transform.backward(coordinates, **self.numbers)
 
@@ -289,7 +288,7 @@ def _check_prior(prior: Prior) -> None:
                 f"{len(prior.parts)}. Name one part for each number with parts=(...)."
             )
     unknown = sorted(set(prior.parameters) - set(kind.parameters))
-    missing = sorted(set(kind.parameters) - set(kind.optional) - set(prior.parameters))
+    missing = sorted(set(kind.parameters) - set(prior.parameters))
     if unknown or missing:
         raise LawError(
             f"{prior!r} {'names' if unknown else 'lacks'} {unknown or missing}; expected the "
@@ -307,10 +306,7 @@ def _check_prior(prior: Prior) -> None:
                 f"{prior!r} has {name} {prior.parameters[name]}; expected a number above zero. "
                 "Correct it."
             )
-    low, high = (
-        np.asarray(prior.parameters.get(end, infinity))
-        for end, infinity in (("lower", -np.inf), ("upper", np.inf))
-    )
+    low, high = (np.asarray(prior.parameters.get(*end)) for end in (("lower", 0), ("upper", 1)))
     if not np.all(low < high):
         raise LawError(
             f"{prior!r} begins at {low} and ends at {high}; expected lower below upper. "

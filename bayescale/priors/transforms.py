@@ -66,29 +66,12 @@ LOG_ODDS = Transform(
 """Values between 0 and 1, by their log odds."""
 
 
-def _to_interval(z: Array, lower: Any = None, upper: Any = None, **_: Any) -> Array:
-    if lower is None:
-        return z if upper is None else upper - np.exp(z)
-    if upper is None:
-        return np.asarray(lower + np.exp(z))
-    share = np.exp(log_expit(z))
-    return np.asarray(share * upper + (1 - share) * lower)
-
-
-def _from_interval(x: Array, lower: Any = None, upper: Any = None, **_: Any) -> Array:
-    if lower is None:
-        return x if upper is None else np.log(upper - x)
-    return np.asarray(np.log(x - lower) - (0.0 if upper is None else np.log(upper - x)))
-
-
-def _log_interval_slope(z: Array, lower: Any = None, upper: Any = None, **_: Any) -> Array:
-    if lower is None or upper is None:
-        return np.zeros_like(z) if lower is upper else z
-    return np.asarray(np.log(upper - lower) + log_expit(z) + log_expit(-z))
-
-
-INTERVAL = Transform(_from_interval, _to_interval, _log_interval_slope)
-"""Values above ``lower``, below ``upper``, or between them."""
+INTERVAL = Transform(
+    forward=lambda x, lower, upper, **_: np.log(x - lower) - np.log(upper - x),
+    backward=lambda z, lower, upper, **_: lower + (upper - lower) * np.exp(log_expit(z)),
+    log_slope=lambda z, lower, upper, **_: np.log(upper - lower) + log_expit(z) + log_expit(-z),
+)
+"""Values between ``lower`` and ``upper``, by the log odds of their place."""
 
 
 def log_shares(z: Array) -> Array:
@@ -98,13 +81,8 @@ def log_shares(z: Array) -> Array:
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
-def _from_shares(x: Array, **_: Any) -> Array:
-    logs = np.log(x)
-    return np.asarray((logs - logs.mean(axis=-1, keepdims=True))[..., :-1])
-
-
 SIMPLEX = Transform(
-    forward=_from_shares,
+    forward=lambda x, **_: (np.log(x) - np.log(x).mean(axis=-1, keepdims=True))[..., :-1],
     backward=lambda z, **_: np.exp(log_shares(z)),
     log_slope=lambda z, **_: log_shares(z).sum(axis=-1) + np.log(z.shape[-1] + 1),
     joint=True,

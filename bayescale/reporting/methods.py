@@ -1,7 +1,5 @@
 """How the numbers were computed, in a paragraph for a paper; and what to ask of any fit."""
 
-import pandas as pd
-
 from bayescale.documents.document import Block, Listing, Section, Table, Text
 from bayescale.fitting.display import how_drawn
 from bayescale.fitting.record import Fit
@@ -127,7 +125,9 @@ def _run_answers(fit: Fit, origin: Origin) -> dict[str, str]:
     if {"params", "tokens"} <= set(runs):
         ranges["range of tokens per parameter"] = runs["tokens"] / runs["params"]
     for question, values in ranges.items():
-        answers[question] = _span(values)
+        low, high = values.min(), values.max()
+        factor = f" (a factor of {high / low:.3g})" if low > 0 else ""
+        answers[question] = f"{low:.3g} to {high:.3g}{factor}"
     repeated = int(runs.duplicated(list(law.inputs), keep=False).sum())
     return answers | {
         "runs repeated with other seeds": f"{repeated} of {len(runs)} share their inputs",
@@ -136,12 +136,6 @@ def _run_answers(fit: Fit, origin: Origin) -> dict[str, str]:
         "runs left out, and why": UNKNOWN,
         "peculiarities of the table": f"{len(card.quirks)} remarks, below" if card else UNKNOWN,
     }
-
-
-def _span(values: "pd.Series[float]") -> str:
-    low, high = values.min(), values.max()
-    factor = f" (a factor of {high / low:.3g})" if low > 0 else ""
-    return f"{low:.3g} to {high:.3g}{factor}"
 
 
 def _fit_answers(fit: Fit) -> dict[str, str]:

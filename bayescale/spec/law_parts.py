@@ -53,7 +53,7 @@ class Groups:
         no entry.
     between : mapping of str to Prior, optional
         Prior of the standard deviation between groups of a partially pooled parameter, on the scale
-        on which PyMC samples it; `bayescale.inference.pooling.BETWEEN` by default. With many runs
+        on which PyMC samples it; `bayescale.inference.groups.BETWEEN` by default. With many runs
         in each group, a prior that stays away from zero is sampled better.
     """
 

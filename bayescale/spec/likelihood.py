@@ -62,6 +62,7 @@ class Family:
         Returns
         -------
         (..., run) array
+            Of each observation.
         """
         if self.log_density is not None:
             return self.log_density(observed, **parameters)

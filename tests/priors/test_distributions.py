@@ -8,9 +8,9 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import integrate
 
-from bayescale import priors
 from bayescale.errors import LawError
 from bayescale.priors import DISTRIBUTIONS, Distribution, Prior
+from bayescale.priors.distributions import HalfT
 from bayescale.priors.transforms import REAL_LINE
 
 EXAMPLES = {
@@ -45,16 +45,13 @@ def scalar_or_simplex(kind: Distribution) -> Prior:
 
 
 def cases() -> dict[str, Prior]:
-    """Every kind as it is and with three parts; and intervals that end on one side."""
+    """Every kind as it is, and with three parts."""
     found = {name: scalar_or_simplex(kind) for name, kind in DISTRIBUTIONS.items()}
     for name, kind in DISTRIBUTIONS.items():
         if not kind.transform.joint:
             first, *rest = EXAMPLES[name].items()
             spread = {first[0]: tuple(first[1] * np.array([1.0, 0.8, 0.6]))}
             found[f"{name}, parts"] = kind(parts=PARTS, **spread, **dict(rest))
-    half = {"mu": 0.2, "sigma": 0.5}
-    found["above"] = priors.TruncatedNormal(**half, lower=0.1)
-    found["below"] = priors.TruncatedNormal(**half, upper=0.4)
     return found
 
 
@@ -126,3 +123,9 @@ def test_numbers_that_make_no_distribution_are_refused(
     with pytest.raises(LawError) as caught:
         DISTRIBUTIONS[kind](**numbers)
     assert words in str(caught.value)
+
+
+def test_a_half_t_has_half_of_its_mass_below_its_median() -> None:
+    half = HalfT(nu=3.0, sigma=0.05)
+    mass, _ = integrate.quad(lambda x: np.exp(half.logpdf(x)), 0.0, half.median())
+    assert_allclose(mass, 0.5, rtol=1e-9)

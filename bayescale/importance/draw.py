@@ -1,12 +1,12 @@
 """Draws without compiling: importance sampling that adapts, then independence chains.
 
-The log density in numpy (`bayescale.inference.density`) costs a few microseconds a point, and a
-posterior in its coordinates is nearly Normal. So a proposal is learned: a Student-t at each mode,
-then maps that bend (`bayescale.inference.proposal`), fitted in rounds to points weighted by density
-over proposal. Points of several rounds count together, weighted by the mixture of the proposals
-that they came from. Chains then take or leave draws of the last proposal, each on its own, by the
-rule of Metropolis. They are judged like any chains; and Pareto k of their weights tells whether the
-proposal reaches wherever the posterior is.
+A log density in numpy costs a few microseconds a point, and the posterior of a scaling law is
+nearly Normal in the coordinates in which it is sampled. So a proposal is learned: a Student-t at
+each mode, then maps that bend (`bayescale.importance.proposal`), fitted in rounds to points
+weighted by density over proposal. Points of several rounds count together, weighted by the mixture
+of the proposals that they came from. Chains then take or leave draws of the last proposal, each on
+its own, by the rule of Metropolis. They are judged like any chains; and Pareto k of their weights
+tells whether the proposal reaches wherever the posterior is.
 
 References
 ----------
@@ -16,18 +16,14 @@ Tierney (1994), doi:10.1214/aos/1176325750, for independence chains.
 Vehtari et al. (2024), arXiv:1507.02646, for Pareto k.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import logsumexp
 
 from bayescale.errors import ConvergenceError
-from bayescale.inference.coordinates import draw_prior_points
-from bayescale.inference.density import Density
-from bayescale.inference.modes import MOST_MODES, LogDensity, Mode, find_modes, search_modes
-from bayescale.inference.proposal import Mixture, MultivariateT, fit_map
-from bayescale.inference.structure import Structure
-from bayescale.spec.functions import Array
+from bayescale.importance.modes import MOST_MODES, Array, LogDensity, Mode, find_modes, search_modes
+from bayescale.importance.proposal import Mixture, MultivariateT, fit_map
 
 MANY = 1600
 """Draws in all from which on the search for modes is thorough. Fewer are asked for by those who
@@ -82,32 +78,84 @@ class IndependenceChains:
     acceptance: Array
     pareto_k: float
     ess: float
-    evaluations: int
-    modes: int
+    evaluations: int = 0
+    modes: int = 0
+
+    @classmethod
+    def through(
+        cls,
+        points: Array,
+        target: Array,
+        weights: Array,
+        shape: tuple[int, int, int],
+        rng: np.random.Generator,
+    ) -> "IndependenceChains":
+        """Return chains through proposed points, thinned.
+
+        Parameters
+        ----------
+        points : (point, coordinate) array
+            Those of one chain after those of another.
+        target, weights : (point,) array
+            Log density and log weight of each.
+        shape : tuple of int
+            Chains, draws per chain, and steps for each draw.
+        rng : Generator
+            For what is taken.
+        """
+        from arviz_stats.base import array_stats
+
+        chains, draws, kept = shape
+        steps = draws * kept
+        taken, place = np.zeros((chains, steps)), np.empty((chains, steps), dtype=int)
+        whole = np.exp(weights - weights.max())
+        for chain in range(chains):
+            begin = chain * steps
+            own = weights[begin : begin + steps].tolist()
+            level = np.log(rng.random(steps)).tolist()
+            # Begin in the posterior: at a proposed point, drawn by its weight.
+            current = int(rng.choice(len(weights), p=whole / whole.sum()))
+            here = float(weights[current])
+            for step in range(steps):
+                if level[step] < own[step] - here:
+                    current, here = begin + step, own[step]
+                    taken[chain, step] = 1.0
+                place[chain, step] = current
+        chosen = place[:, kept - 1 :: kept]
+        drawn = points[chosen]
+        with np.errstate(invalid="ignore", divide="ignore"):  # a chain that never moves
+            sizes = [
+                float(array_stats.ess(drawn[..., k], chain_axis=0, draw_axis=1, **options))
+                for k in range(points.shape[1])
+                for options in ({"method": "bulk"}, {"method": "tail", "prob": (0.05, 0.95)})
+            ]
+        pareto_k = float(array_stats.psislw(-weights)[1])
+        acceptance = taken.reshape(chains, draws, kept).mean(axis=2)
+        return cls(drawn, target[chosen], acceptance, pareto_k, float(np.nan_to_num(min(sizes))))
 
 
 class _Counted:
     """A density that counts its evaluations."""
 
-    def __init__(self, density: LogDensity) -> None:
-        self.density, self.evaluations = density, 0
+    def __init__(self, log_density: LogDensity) -> None:
+        self.log_density, self.evaluations = log_density, 0
 
     def __call__(self, points: Array) -> Array:
         self.evaluations += len(points)
-        return self.density(points)
+        return self.log_density(points)
 
 
 def draw_by_importance(
-    structure: Structure, density: Density, draws: int, chains: int, random_seed: int, ess: float
+    log_density: LogDensity, prior: Array, draws: int, chains: int, random_seed: int, ess: float
 ) -> IndependenceChains:
     """Draw from a posterior by importance sampling and independence chains.
 
     Parameters
     ----------
-    structure : Structure
-        The model, whose priors give the points to begin from.
-    density : Density
-        Its log density.
+    log_density : callable
+        Of (point, coordinate) points, minus infinity where it is not defined.
+    prior : (draw, coordinate) array
+        A hundred draws of the prior or so, to begin from.
     draws, chains : int
         Draws per chain, and chains.
     random_seed : int
@@ -127,9 +175,8 @@ def draw_by_importance(
         If the log density is not finite anywhere near the middle of the priors.
     """
     rng = np.random.default_rng(random_seed)
-    counted = _Counted(density)
-    starts = draw_prior_points(structure, 100, random_seed)
-    modes = search_modes(counted, starts, thorough=draws * chains >= MANY)
+    counted = _Counted(log_density)
+    modes = search_modes(counted, prior, thorough=draws * chains >= MANY)
     if not modes:
         raise ConvergenceError(
             "the log density is finite at none of the points where it was tried, in the middle of "
@@ -143,10 +190,11 @@ def draw_by_importance(
         hopeless = share < HOPELESS or len(learner.modes) > MOST_MODES
         kept = 1 if hopeless else int(np.clip(np.ceil(2 / share), FEWEST_KEPT, MOST_KEPT))
         points, target, weights = learner.round(draws * chains * kept)
-        found = _chains(points, target, weights, (chains, draws, kept), rng)
-        good = found[3] <= PARETO_K and found[4] >= ess
+        shape = (chains, draws, kept)
+        found = IndependenceChains.through(points, target, weights, shape, rng)
+        good = found.pareto_k <= PARETO_K and found.ess >= ess
         if good or hopeless or tries == RETRIES:
-            return IndependenceChains(*found, counted.evaluations, len(learner.modes))
+            return replace(found, evaluations=counted.evaluations, modes=len(learner.modes))
         tries += 1
         learner.improve()
         share = learner.learn(2)
@@ -224,8 +272,14 @@ class Learner:
         target = np.concatenate([own for _, own, _ in self.rounds])
         shares = [len(own) / len(points) for own, _, _ in self.rounds]
         mixed = Mixture(shares, [proposal for _, _, proposal in self.rounds])
-        weights = target - mixed.log_density(points)
-        weights = _tempered(weights, 20 * points.shape[1])
+        log_weights = target - mixed.log_density(points)
+        # Flattened until enough points are effective; no point counts too much by chance.
+        for power in (1.0, *np.linspace(0.95, 0.05, 19)):
+            logs = power * log_weights - logsumexp(power * log_weights)
+            logs = np.minimum(logs, -0.5 * np.log(len(logs)))
+            weights = np.exp(logs - logsumexp(logs))
+            if 1 / np.sum(weights**2) >= 20 * points.shape[1]:
+                break
         # Each mode has a map of its own, fitted to the points that belong to it.
         members = [weights]
         if len(self.modes) > 1:
@@ -250,53 +304,3 @@ def effective_share(log_weights: Array) -> float:
     """Return the effective number of weighted points over their number."""
     weights = np.exp(log_weights - log_weights.max())
     return float(weights.sum() ** 2 / np.sum(weights**2) / len(weights))
-
-
-def _tempered(log_weights: Array, fewest: float) -> Array:
-    """Weights that add up to 1, flattened until so many points are effective."""
-    for power in (1.0, *np.linspace(0.95, 0.05, 19)):
-        logs = power * log_weights
-        logs = np.minimum(logs - logsumexp(logs), -0.5 * np.log(len(logs)))
-        weights = np.exp(logs - logsumexp(logs))
-        if 1 / np.sum(weights**2) >= fewest:
-            break
-    return np.asarray(weights)
-
-
-def _chains(
-    points: Array,
-    target: Array,
-    weights: Array,
-    shape: tuple[int, int, int],
-    rng: np.random.Generator,
-) -> tuple[Array, Array, Array, float, float]:
-    """Chains through proposed points, thinned, with Pareto k and effective sample size."""
-    from arviz_stats.base import array_stats
-
-    chains, draws, kept = shape
-    steps = draws * kept
-    taken, place = np.zeros((chains, steps)), np.empty((chains, steps), dtype=int)
-    whole = np.exp(weights - weights.max())
-    for chain in range(chains):
-        begin = chain * steps
-        own = weights[begin : begin + steps].tolist()
-        level = np.log(rng.random(steps)).tolist()
-        # Begin in the posterior: at a proposed point, drawn by its weight.
-        current = int(rng.choice(len(weights), p=whole / whole.sum()))
-        here = float(weights[current])
-        for step in range(steps):
-            if level[step] < own[step] - here:
-                current, here = begin + step, own[step]
-                taken[chain, step] = 1.0
-            place[chain, step] = current
-    chosen = place[:, kept - 1 :: kept]
-    drawn = points[chosen]
-    with np.errstate(invalid="ignore", divide="ignore"):  # a chain that never moves
-        sizes = [
-            float(array_stats.ess(drawn[..., k], chain_axis=0, draw_axis=1, **options))
-            for k in range(points.shape[1])
-            for options in ({"method": "bulk"}, {"method": "tail", "prob": (0.05, 0.95)})
-        ]
-    pareto_k = float(array_stats.psislw(-weights)[1])
-    acceptance = taken.reshape(chains, draws, kept).mean(axis=2)
-    return drawn, target[chosen], acceptance, pareto_k, float(np.nan_to_num(min(sizes)))

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.special import gammaln, logsumexp
 
-from bayescale.spec.functions import Array
+from bayescale.importance.modes import Array
 
 REACH = 5.0
 """Standard deviations from the middle beyond which a map bends no further."""

@@ -9,11 +9,11 @@ import pytest
 from numpy.testing import assert_allclose
 
 from bayescale.fitting.fit import fit
+from bayescale.importance.draw import Learner, draw_by_importance, effective_share
+from bayescale.importance.modes import find_modes, search_modes
+from bayescale.importance.proposal import Mixture, MultivariateT, fit_map
 from bayescale.inference.coordinates import draw_prior_points
 from bayescale.inference.density import Density
-from bayescale.inference.importance import Learner, draw_by_importance, effective_share
-from bayescale.inference.modes import find_modes, search_modes
-from bayescale.inference.proposal import Mixture, MultivariateT, fit_map
 from bayescale.inference.record import Sampling, Settings
 from bayescale.inference.sample import SAMPLERS, sample
 from bayescale.inference.structure import Structure, build_structure
@@ -77,7 +77,8 @@ def squares(count: int) -> tuple[Structure, pd.DataFrame]:
 def test_all_modes_get_the_mass_that_they_have(count: int) -> None:
     """Of 2^n modes, one for each choice of signs, the prior gives the odds: exp(2 mean root)."""
     structure, runs = squares(count)
-    drawn = draw_by_importance(structure, Density(structure, runs), 1000, 4, 1, 400)
+    prior = draw_prior_points(structure, 100, 1)
+    drawn = draw_by_importance(Density(structure, runs), prior, 1000, 4, 1, 400)
     assert drawn.modes == 2**count
     roots = drawn.points[..., :count]
     odds = np.exp(2 * MEAN * abs(roots)).mean(axis=(0, 1))

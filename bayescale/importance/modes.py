@@ -6,11 +6,11 @@ which need not be the highest.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from bayescale.spec.functions import Array
-
+Array = np.ndarray[Any, np.dtype[np.float64]]
 LogDensity = Callable[[Array], Array]
 
 STARTS = 3
@@ -47,6 +47,36 @@ class Mode:
     point: Array
     log_density: float
     covariance: Array
+
+    @classmethod
+    def at(cls, log_density: LogDensity, point: Array, height: float, spread: Array) -> "Mode":
+        """Return the mode at a point, its curvature by differences over a third of its spread.
+
+        Parameters
+        ----------
+        log_density : callable
+            Of (point, coordinate) points.
+        point : (coordinate,) array
+            Where it is.
+        height : float
+            The log density there.
+        spread : (coordinate,) array
+            About the standard deviation of each coordinate.
+        """
+        n, steps = len(point), np.diag(0.3 * spread)
+        first, second = np.tril_indices(n)
+        both = steps[first] + steps[second]
+        apart = steps[first] - steps[second]
+        values = log_density(point + np.concatenate([both, -both, apart, -apart]))
+        up, down, across, back = values.reshape(4, -1)
+        curvature = np.empty((n, n))
+        width = np.diag(steps)
+        curvature[first, second] = -(up + down - across - back) / (4 * width[first] * width[second])
+        curvature[second, first] = curvature[first, second]
+        sizes, axes = np.linalg.eigh(np.nan_to_num(curvature, posinf=0.0, neginf=0.0))
+        # A direction without curvature gets a wide, finite reach.
+        sizes = np.maximum(sizes, 1e-3 * max(np.median(sizes), 1e-3))
+        return cls(point.copy(), height, (axes / sizes) @ axes.T)
 
     def reaches(self, point: Array, log_density: float) -> bool:
         """Return whether a point is as near as most draws would be, and no higher."""
@@ -148,15 +178,9 @@ def find_modes(log_density: LogDensity, starts: Array, known: list[Mode]) -> lis
                 climbing[row] = False
                 if not near:
                     spread = np.sqrt(np.clip(np.diag(inverse[row]), 1e-6, 4.0))
-                    covariance = _covariance(log_density, points[row], spread)
-                    found.append(Mode(points[row].copy(), float(-values[row]), covariance))
-    return modes_that_count(found)
-
-
-def modes_that_count(modes: list[Mode]) -> list[Mode]:
-    """Return modes with a mass of 1e-6 of the greatest or more, the greatest first."""
-    ordered = sorted(modes, key=lambda mode: -mode.log_mass)
-    return [mode for mode in ordered if mode.log_mass > ordered[0].log_mass + np.log(1e-6)]
+                    found.append(Mode.at(log_density, points[row], float(-values[row]), spread))
+    found.sort(key=lambda mode: -mode.log_mass)
+    return [mode for mode in found if mode.log_mass > found[0].log_mass + np.log(1e-6)]
 
 
 def _descent(log_density: LogDensity, points: Array) -> tuple[Array, Array]:
@@ -180,21 +204,3 @@ def _updated(inverse: Array, step: Array, change: Array, fresh: Array) -> Array:
     outer = step[:, :, None] * step[:, None, :] / safe[:, None, None]
     after = away @ before @ away.transpose(0, 2, 1) + outer
     return np.asarray(np.where(up[:, None, None], after, inverse))
-
-
-def _covariance(log_density: LogDensity, point: Array, spread: Array) -> Array:
-    """Inverse of the curvature at a mode, by differences over a third of a standard deviation."""
-    n, steps = len(point), np.diag(0.3 * spread)
-    first, second = np.tril_indices(n)
-    both = steps[first] + steps[second]
-    apart = steps[first] - steps[second]
-    values = log_density(point + np.concatenate([both, -both, apart, -apart]))
-    up, down, across, back = values.reshape(4, -1)
-    curvature = np.empty((n, n))
-    width = np.diag(steps)
-    curvature[first, second] = -(up + down - across - back) / (4 * width[first] * width[second])
-    curvature[second, first] = curvature[first, second]
-    sizes, axes = np.linalg.eigh(np.nan_to_num(curvature, posinf=0.0, neginf=0.0))
-    # A direction without curvature gets a wide, finite reach.
-    sizes = np.maximum(sizes, 1e-3 * max(np.median(sizes), 1e-3))
-    return np.asarray((axes / sizes) @ axes.T)
