@@ -1,7 +1,7 @@
 """Many fits, or any other work that is done many times: side by side, and each once.
 
 `sweep(work, tasks)` calls ``work(**arguments)`` for every task, on joblib: in processes of this
-machine, or where `joblib.parallel_config` sends them, such as a Dask cluster. Tasks stream in and
+machine, or where `joblib.parallel_config` sends them, such as to Dask or Ray. Tasks stream in and
 rows stream out; each row is on disk as soon as it is there, so that a sweep that was killed goes on
 where it was. The seed of a task follows from its name, so that rows do not depend on where or when
 they are computed.
@@ -29,6 +29,9 @@ Row = dict[str, Any]
 TASK, ERROR, DOUBT = "task", "error", "doubt"
 """Columns of rows: the name of the task, what went wrong, and why a result is not to be trusted.
 Every row has the first two; the work may return the third."""
+
+DEATHS = ("TerminatedWorkerError", "ActorDiedError", "ActorUnavailableError", "OutOfMemoryError")
+"""Names of what joblib's own back end and Ray's raise where a process has died."""
 
 
 @dataclass(frozen=True)
@@ -203,32 +206,34 @@ class _Queue:
 
 
 def _rows(work: Work, queue: _Queue, jobs: int, random_seed: int) -> Iterator[Row]:
-    """Rows as they come. Where a process dies, its tasks are tried again, each by itself."""
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    while True:
-        try:
-            yield from _returned(work, queue, queue, jobs, random_seed)
-            return
-        except TerminatedWorkerError:
-            for name, arguments in list(queue.out.items()):
-                try:
-                    # Two processes, as one would be this one.
-                    yield from _returned(work, queue, [(name, arguments)], 2, random_seed)
-                except TerminatedWorkerError:
-                    del queue.out[name]
-                    yield {TASK: name, ERROR: "the process died without an error (out of memory?)"}
-
-
-def _returned(
-    work: Work, queue: _Queue, tasks: Iterable[Task], jobs: int, random_seed: int
-) -> Iterator[Row]:
+    """Rows as they come. Where a process dies, what was under way is tried again, by halves."""
     import joblib
 
-    calls = (joblib.delayed(_attempt)(work, *task, random_seed) for task in tasks)
-    for row in joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(calls):
-        queue.out.pop(row[TASK], None)
-        yield row
+    backend, _ = joblib.parallel.get_active_backend()
+    if type(backend).__module__.startswith("ray."):
+        # It inherits False from the back end of multiprocessing, whose queues may lock up where
+        # rows stream out. A pool of Ray has no such queues.
+        backend.supports_return_generator = True
+    waiting: list[_Queue | list[Task]] = [queue]
+    while waiting:
+        group = waiting.pop()
+        calls = (joblib.delayed(_attempt)(work, *task, random_seed) for task in group)
+        try:
+            for row in joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(calls):
+                queue.out.pop(row[TASK], None)
+                yield row
+        except Exception as error:
+            if type(error).__name__ not in DEATHS or not queue.out:
+                raise
+            if isinstance(group, _Queue):
+                waiting += [queue, list(queue.out.items())]
+            elif len(group) > 1:
+                left = [task for task in group if task[0] in queue.out]
+                waiting += filter(None, (left[::2], left[1::2]))
+            else:
+                name, _ = group[0]
+                del queue.out[name]
+                yield {TASK: name, ERROR: "the process died without an error (out of memory?)"}
 
 
 def _attempt(work: Work, name: str, arguments: Mapping[str, Any], random_seed: int) -> Row:
@@ -265,13 +270,7 @@ class RowStore:
     def opened(
         cls, path: str | os.PathLike[str] | None, title: Row, key: str
     ) -> Iterator["RowStore"]:
-        """Open a file of rows, which is created if it is not there; without a path, keep in memory.
-
-        Raises
-        ------
-        DataError
-            If the file holds something else, or rows under another title.
-        """
+        """Open a file of rows, new or of this title alone; without a path, keep in memory."""
         if path is None:
             yield cls(key)
             return
