@@ -7,6 +7,7 @@ not to be trusted.
 Nothing here loads PyMC before a command needs it.
 """
 
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -56,6 +57,8 @@ app = typer.Typer(
 
 def main() -> None:
     """Run a command of the shell, with every refusal in one line."""
+    # Matrices here are small: a second thread would only wait for the first.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     command = typer.main.get_command(app)
     try:
         status = command(standalone_mode=False)

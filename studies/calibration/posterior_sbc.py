@@ -56,7 +56,7 @@ def conflicting() -> bs.Fit:
         runs,
         likelihood=bs.likelihoods.NORMAL,
         clusters=None,
-        priors={"alpha": bs.LogNormal(mu=np.log(0.25), sigma=0.1)},
+        priors={"alpha": bs.priors.LogNormal(mu=np.log(0.25), sigma=0.1)},
         random_seed=SEED,
     )
 

@@ -19,7 +19,7 @@ from bayescale.posterior.expectation import scatter_sd
 from bayescale.validation.sweep import Parallel
 
 ONE = Parallel(jobs=1)
-WIDER = {**SIGMOID_ACCURACY.priors, "place": bs.Normal(mu=0.0, sigma=2.0)}
+WIDER = {**SIGMOID_ACCURACY.priors, "place": bs.priors.Normal(mu=0.0, sigma=2.0)}
 
 
 def accuracies(runs: int = 24, items: float | None = 1000.0, seed: int = 4) -> pd.DataFrame:
