@@ -272,6 +272,8 @@ class Learner:
         target = np.concatenate([own for _, own, _ in self.rounds])
         shares = [len(own) / len(points) for own, _, _ in self.rounds]
         mixed = Mixture(shares, [proposal for _, _, proposal in self.rounds])
+        # A point without a density may lie at infinity, and says nothing.
+        points, target = points[np.isfinite(target)], target[np.isfinite(target)]
         log_weights = target - mixed.log_density(points)
         # Flattened until enough points are effective; no point counts too much by chance.
         for power in (1.0, *np.linspace(0.95, 0.05, 19)):

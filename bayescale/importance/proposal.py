@@ -46,7 +46,7 @@ class MultivariateT:
     mean : (coordinate,) array
         Its middle.
     factor : (coordinate, coordinate) array
-        Lower Cholesky factor of the scale matrix.
+        Lower triangular root of the scale matrix.
     nu : float
         Degrees of freedom.
     """
@@ -59,15 +59,15 @@ class MultivariateT:
     def of(cls, mean: Array, covariance: Array) -> "MultivariateT":
         """Return one with this scale matrix, made definite where it is not quite."""
         sizes, axes = np.linalg.eigh(covariance)
-        definite = (axes * np.maximum(sizes, 1e-10 * sizes.max())) @ axes.T
-        return cls(mean, np.linalg.cholesky(definite))
+        root = axes * np.sqrt(np.maximum(sizes, 1e-10 * sizes.max()))
+        return cls(mean, np.linalg.qr(root.T)[1].T)  # a Cholesky factor, but for signs
 
     def log_density(self, points: Array) -> Array:
         """Return the log density at (point, coordinate) points."""
         n, nu = len(self.mean), self.nu
         whitened = solve_triangular(self.factor, (points - self.mean).T, lower=True)
         constant = gammaln((nu + n) / 2) - gammaln(nu / 2) - n / 2 * np.log(nu * np.pi)
-        slope = np.log(np.diag(self.factor)).sum()
+        slope = np.log(np.abs(np.diag(self.factor))).sum()
         squares = (whitened**2).sum(axis=0)
         return np.asarray(constant - slope - (nu + n) / 2 * np.log1p(squares / nu))
 
