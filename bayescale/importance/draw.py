@@ -238,7 +238,8 @@ class Learner:
 
     def round(self, count: int) -> tuple[Array, Array, Array]:
         """Return points of the proposal, their log densities and log weights."""
-        points = self.proposal.draw(count, self.rng)
+        # A map may throw a point to infinity, where there is no density.
+        points = np.nan_to_num(self.proposal.draw(count, self.rng), nan=0.0)
         target = self.log_density(points)
         self.rounds.append((points, target, self.proposal))
         return points, target, target - self.proposal.log_density(points)

@@ -23,8 +23,8 @@ deviations."""
 MOST_MODES = 8
 """Modes from which others are searched for. A posterior with more is left to NUTS."""
 
-MOST_STEPS = 300
-"""Steps of a climb at most."""
+MOST_STEPS, HASTE = 300, 120
+"""Steps of a climb at most; and where a search is not thorough and has found a mode."""
 
 IMPOSSIBLE = 1e12
 """Minus the log density of a point that has none, for the search of modes."""
@@ -114,7 +114,8 @@ def search_modes(log_density: LogDensity, prior: Array, thorough: bool) -> list[
     """
     middle, spread = np.median(prior, axis=0), prior.std(axis=0)
     # Any draws: those of highest density lie where the scatter is large, in one and the same mode.
-    modes = find_modes(log_density, np.vstack([middle, prior[:STARTS]]), [])
+    starts, patience = (STARTS, MOST_STEPS) if thorough else (STARTS - 1, HASTE)
+    modes = find_modes(log_density, np.vstack([middle, prior[:starts]]), [], patience)
     searched: list[Mode] = []
     while (thorough or len(modes) > 1) and len(searched) < MOST_MODES:
         begin = next((mode for mode in modes if mode not in searched), None)
@@ -128,7 +129,9 @@ def search_modes(log_density: LogDensity, prior: Array, thorough: bool) -> list[
     return modes
 
 
-def find_modes(log_density: LogDensity, starts: Array, known: list[Mode]) -> list[Mode]:
+def find_modes(
+    log_density: LogDensity, starts: Array, known: list[Mode], patience: int = MOST_STEPS
+) -> list[Mode]:
     """Climb from several points at once, and return the modes that count, the greatest first.
 
     By BFGS, in step: one batch of points gives the slopes of all climbs, which takes half of the
@@ -142,6 +145,8 @@ def find_modes(log_density: LogDensity, starts: Array, known: list[Mode]) -> lis
         Where to begin.
     known : list of Mode
         Modes that were found before. A climb ends where it comes near one.
+    patience : int
+        Steps after which the climbs under way are given up, if a mode was found.
 
     Returns
     -------
@@ -157,7 +162,7 @@ def find_modes(log_density: LogDensity, starts: Array, known: list[Mode]) -> lis
     climbing = values < IMPOSSIBLE
     for steps in range(MOST_STEPS):
         (rows,) = np.nonzero(climbing)
-        if not rows.size:
+        if not rows.size or (found and steps >= patience):
             break
         step = -length[rows, None] * np.einsum("kij,kj->ki", inverse[rows], slopes[rows])
         expected = np.einsum("ki,ki->k", step, slopes[rows])
