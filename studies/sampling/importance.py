@@ -2,11 +2,16 @@
 
     uv run python -m studies.sampling.importance agreement
     uv run python -m studies.sampling.importance enough
+    uv run python -m studies.sampling.importance flat auto
+    uv run python -m studies.sampling.importance flat nuts
 
 `agreement` draws both ways for every registered law, from its table and from 30 simulated runs at
 rows of that table. Every mean and every 5% and 95% quantile is compared in units of the Monte Carlo
 error of the difference, so that z is about standard normal if the two are the same.
 `enough` counts, over all tables and laws, how often importance sampling is good enough by itself.
+`flat` calibrates six laws of different shape by one way, with truths from the prior, and counts the
+quantities whose ranks leave the 95% band of a uniform ECDF, and whose 90% intervals hold the truth
+less often or more often than 99 of 100 right ones would.
 """
 
 import sys
@@ -35,6 +40,15 @@ SEED = 1
 LARGEST = 1500  # rows of a table; more take minutes with NUTS
 SIMULATED = 30
 PROBS = (0.05, 0.95)
+SIMULATIONS = 200
+SHAPES = {
+    "chinchilla": "chinchilla",
+    "coupled": "chinchilla",
+    "kaplan_n": "clark_routing",
+    "henighan_c": "pocket",
+    "data_constrained": "datablations_contour",
+    "sigmoid_above_chance": "olmo_ladder_tasks",
+}
 MIXED = 1.02  # R-hat of NUTS above which there is nothing to compare with
 SIZES = {8: "to 8", 12: "9 to 12", 15: "13 to 15", 30: "16 to 30", 10**9: "more"}
 
@@ -117,10 +131,9 @@ def agreement() -> None:
                 break
     z = np.concatenate(every)
     print(
-        f"all where importance is enough and NUTS mixed: {z.size} z, mean square {np.mean(z**2):.2f}, ",
-        end="",
+        f"Where importance is enough and NUTS mixed: {z.size} z, mean square {np.mean(z**2):.2f}, "
+        f"beyond 2 {np.mean(abs(z) > 2):.3f} (0.046 expected), largest {abs(z).max():.1f}"
     )
-    print(f"beyond 2: {np.mean(abs(z) > 2):.3f} (0.046 expected), largest {abs(z).max():.1f}")
 
 
 def enough() -> None:
@@ -155,9 +168,28 @@ def enough() -> None:
     print(dict(reasons))
 
 
+def flat() -> None:
+    """Print whether ranks of truths are uniform by one way of drawing."""
+    way = sys.argv[2]
+    sampling = Sampling(draws=250, tune=500, chains=2, sampler=way)
+    print(f"| law by {way} | quantities | outside the band | 90% off limits | remarks |")
+    print("| --- | --- | --- | --- | --- |")
+    for law, name in SHAPES.items():
+        runs = runs_for(LAWS[law], bs.datasets.load(name))
+        rows = np.unique(np.linspace(0, len(runs) - 1, 80).round().astype(int))
+        design = runs.iloc[rows].reset_index(drop=True)
+        calibration = bs.calibrate(
+            LAWS[law], design, simulations=SIMULATIONS, sampling=sampling, random_seed=SEED
+        )
+        uniform = calibration.uniformity()
+        covered = calibration.coverage(masses=(0.9,))
+        cells = (law, len(uniform), (~uniform["inside"]).sum(), (~covered["within"]).sum())
+        print("|", " | ".join(map(str, (*cells, len(calibration.remarks)))), "|", flush=True)
+
+
 def main() -> None:
     """Run the comparison that is asked for."""
-    {"agreement": agreement, "enough": enough}[sys.argv[1]]()
+    {"agreement": agreement, "enough": enough, "flat": flat}[sys.argv[1]]()
 
 
 if __name__ == "__main__":
