@@ -88,10 +88,9 @@ def _refit_without(fit: Fit, cases: Array, parallel: Parallel) -> pd.DataFrame:
     alone = np.flatnonzero(index < 0)
     names = np.array([*clusters.labels, ""])[index]
     table = runs.assign(**{KEPT_CLUSTERS: names})
-    sampling = {
-        **{f"{name}s": fit.posterior.sizes[name] for name in SAMPLE_DIMS},
-        "tune": int(fit.tree.attrs["tune"]),
-    }
+    sampling = {f"{name}s": fit.posterior.sizes[name] for name in SAMPLE_DIMS}
+    if fit.tree.attrs["tune"]:  # importance sampling has none
+        sampling["tune"] = int(fit.tree.attrs["tune"])
     title = f"{fit.law.name}, {fit.likelihood.name}, {sampling}, {digest(table)[:12]}: without"
     tasks = []
     for case in cases:

@@ -93,7 +93,8 @@ def simulated(law: Law, drawn: Draws) -> pd.DataFrame:
     """A few runs at rows of the table, simulated from one draw of the posterior."""
     rows = np.linspace(0, len(drawn.runs) - 1, SIMULATED).round().astype(int)
     design = drawn.runs.iloc[np.unique(rows)].reset_index(drop=True)
-    structure = build_structure(law, design)
+    # A few runs have clusters of their own, or none.
+    structure = build_structure(law, design, drawn.structure.likelihood, clusters=None)
     truth = Draws(structure, choose_draws(drawn, 1, SEED), design)
     rng = np.random.default_rng(SEED)
     runs = with_stage(truth, rng)

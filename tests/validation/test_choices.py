@@ -158,7 +158,8 @@ def test_one_model_is_compiled_for_a_likelihood(monkeypatch: pytest.MonkeyPatch)
             "fewer": Choice(runs=partial(without_rows, rows=(0, 1, 2))),
         },
     }
-    specifications = multiverse(law, runs, axes=axes, random_seed=1, **SWEPT)
+    options = {**SWEPT, "sampling": Sampling(**SHORT, sampler="nuts")}
+    specifications = multiverse(law, runs, axes=axes, random_seed=1, **options)
     assert (specifications["error"] == "").all()
     assert len(compile._COMPILED) == len(axes["likelihood"])
 
