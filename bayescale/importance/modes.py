@@ -114,8 +114,8 @@ def search_modes(log_density: LogDensity, prior: Array, thorough: bool) -> list[
     """
     middle, spread = np.median(prior, axis=0), prior.std(axis=0)
     # Any draws: those of highest density lie where the scatter is large, in one and the same mode.
-    starts, patience = (STARTS, MOST_STEPS) if thorough else (STARTS - 1, HASTE)
-    modes = find_modes(log_density, np.vstack([middle, prior[:starts]]), [], patience)
+    count, patience = (STARTS, MOST_STEPS) if thorough else (STARTS - 1, HASTE)
+    modes = find_modes(log_density, np.vstack([middle, prior[:count]]), [], patience)
     searched: list[Mode] = []
     while (thorough or len(modes) > 1) and len(searched) < MOST_MODES:
         begin = next((mode for mode in modes if mode not in searched), None)

@@ -88,7 +88,7 @@ def test_observed_and_replicated_runs_are_independent_given_the_truth(name: str)
     """The log likelihood of one table of both is the sum of theirs, in the same units."""
     structure, runs = structure_of(name)
     law = structure.law
-    observed_truth = draw_prior(structure, 1, 5)
+    observed_truth = draw_prior(structure, 1, 0)
     replicated_truth = with_new_clusters(structure, observed_truth, 3)
     rng = np.random.default_rng(4)
     replicated = with_stage(Draws(structure, replicated_truth, runs), rng)
