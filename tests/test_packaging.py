@@ -123,3 +123,15 @@ def test_every_public_name_is_there_and_documented(name: str) -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no_such"):
         _ = bayescale.no_such
+
+
+def test_a_fit_by_importance_sampling_loads_no_compiler_and_no_plots() -> None:
+    heavy = ["arviz", "joblib", "matplotlib", "numba", "nutpie", "pymc", "pytensor"]
+    code = f"""
+import sys
+import bayescale as bs
+runs = bs.datasets.load("simulated_isoflop")
+str(bs.fit(bs.models.CHINCHILLA, runs, random_seed=1, draws=100, sampler="importance"))
+print([name for name in {heavy} if name in sys.modules])
+"""
+    assert python(code) == "[]\n"
