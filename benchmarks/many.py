@@ -144,9 +144,9 @@ def fastest(function: Callable[[], Any], seconds: float = 0.3) -> float:
 
 
 def print_cost_of_rows() -> None:
-    """Seconds of a density with its gradient, and of a short fit, against the number of runs."""
-    from bayescale.inference.compile import compiled_model
-    from bayescale.inference.model import model_data
+    """Seconds of a density in numpy, and of a short fit, against the number of runs."""
+    from bayescale.inference.coordinates import draw_prior_points
+    from bayescale.inference.density import Density
     from bayescale.inference.record import Settings
     from bayescale.inference.sample import sample
     from bayescale.inference.structure import build_structure
@@ -158,21 +158,20 @@ def print_cost_of_rows() -> None:
             runs = simulated(count)
             runs["budget"] = pd.qcut(np.log(runs["params"] * runs["tokens"]), 10, labels=False)
             structure = build_structure(LAW, runs, likelihood, clusters=clusters)
-            compiled = compiled_model(structure, runs)
-            packed = compiled.pack(model_data(structure, runs))
+            points = draw_prior_points(structure, 32, 1)
             columns = [np.log(runs[column].to_numpy()) for column in ("params", "tokens", "loss")]
-            density = fastest(partial(compiled.log_density, compiled.start, packed))
+            density = fastest(partial(Density(structure, runs), points)) / len(points)
             plain = fastest(partial(by_numpy, *columns))
             short = bs.Sampling(draws=100, tune=200, chains=1)
             seconds = sample(structure, runs, Settings(short, 1)).seconds["sample"]
             rows[f"{name}, {count:,}"] = (1e6 * density, 1e6 * plain, density / plain, seconds)
-    print("\nMicroseconds of a density with its gradient and of the formula with its gradient in")
-    print("numpy; seconds of 300 draws of one chain")
-    print_rows(("runs", "density us", "numpy us", "ratio", "300 draws s"), rows)
+    print("\nMicroseconds of a density in numpy, one of a batch of 32, and of the formula with its")
+    print("gradient in numpy; seconds of 100 draws of one chain")
+    print_rows(("runs", "density us", "formula us", "ratio", "100 draws s"), rows)
     for name in kinds:
         slopes = [_slope([rows[f"{name}, {count:,}"][k] for count in SIZES[1:]]) for k in (0, 1, 3)]
         print(f"{name}: log-log slope from {SIZES[1]:,} runs on, density {slopes[0]:.2f}, ", end="")
-        print(f"numpy {slopes[1]:.2f}, 300 draws {slopes[2]:.2f}")
+        print(f"numpy {slopes[1]:.2f}, 100 draws {slopes[2]:.2f}")
 
 
 def _slope(values: list[float]) -> float:
