@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from os import PathLike
 from time import perf_counter
 from typing import Any
@@ -129,12 +128,12 @@ def fit(
         fitted = fitted.with_groups({"loo": fitted.loo.assign(moved=("run", moved))})
     remarks += _remarks_on(fitted)
     ordered = [remark.text for remark in sorted(remarks, key=lambda remark: remark.rank)]
-    tree = fitted.tree.copy()
-    tree.attrs |= {
+    # In place, so that what was computed for the remarks is not computed again.
+    fitted.tree.attrs |= {
         "warnings": json.dumps(ordered),
         "seconds": json.dumps({**sampled.seconds, "total": perf_counter() - begun}),
     }
-    return replace(fitted, tree=tree)
+    return fitted
 
 
 def _check_choices(sampling: Sampling, random_seed: int | None) -> int:

@@ -133,9 +133,12 @@ def shift_without(
     """
     names = [*draws.law.coefficient_names, *draws.law.derived]
     chosen, shifts = draws.posterior[names], {}
+    # A thousand draws show a shift of one standard deviation.
+    sizes = replace(settings.sampling, draws=min(settings.sampling.draws, 250))
+    short = replace(settings, sampling=sizes, progress=False)
     for row in rows:
         runs = draws.runs.drop(index=row).reset_index(drop=True)
-        free = sampler(draws.structure, runs, replace(settings, progress=False)).posterior
+        free = sampler(draws.structure, runs, short).posterior
         other = quantities(Draws(draws.structure, free, runs))[names]
         # A quantity that was positive in all draws may not be so without the run.
         before, after = (_logged(values, chosen, other) for values in (chosen, other))
