@@ -51,6 +51,7 @@ def law_fitted(runs: pd.DataFrame, seed: int) -> "Fit":
         models.CHINCHILLA,
         runs,
         likelihood=likelihoods.STUDENT_T,
+        clusters=None,
         draws=DRAWS,
         chains=CHAINS,
         random_seed=seed,
@@ -61,7 +62,7 @@ def law_fitted(runs: pd.DataFrame, seed: int) -> "Fit":
 def by_bayescale(runs: pd.DataFrame, seed: int) -> Numbers:
     """Effective draws and seconds of `bayescale.fit`."""
     fitted = law_fitted(runs, seed)
-    ess = effective_draws(fitted.posterior, fitted.tree["sample_stats"]["diverging"])
+    ess = effective_draws(fitted.posterior, fitted.tree["sample_stats"].to_dataset())
     return ess | fitted.seconds
 
 
@@ -85,15 +86,17 @@ def by_pymc(runs: pd.DataFrame, seed: int, *, cores: int | None = None) -> Numbe
     seconds = {"total": perf_counter() - begun}
     seconds["sample"] = tree["posterior"].attrs["sampling_time"]
     posterior = uncentred(tree["posterior"].to_dataset(), runs)
-    return effective_draws(posterior, tree["sample_stats"]["diverging"]) | seconds
+    return effective_draws(posterior, tree["sample_stats"].to_dataset()) | seconds
 
 
-def effective_draws(posterior: "xr.Dataset", diverging: "xr.DataArray") -> Numbers:
+def effective_draws(posterior: "xr.Dataset", stats: "xr.Dataset") -> Numbers:
     """Smallest bulk ESS of the published coefficients, and the divergences."""
     import arviz as az
 
     ess = az.ess(posterior[COEFFICIENTS], method="bulk")
-    return {"ess": float(ess.to_array().min()), "divergences": int(diverging.sum())}
+    # Importance sampling has no trajectories that could diverge.
+    divergences = int(stats["diverging"].sum()) if "diverging" in stats else 0
+    return {"ess": float(ess.to_array().min()), "divergences": divergences}
 
 
 def refit(runs: pd.DataFrame, seed: int) -> Numbers:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 import bayescale as bs
-from bayescale.inference import compile, pooling
+from bayescale.inference import compile, coordinates, pooling
 from bayescale.inference.nuts import TARGET_ACCEPT
 from benchmarks.measuring import machine, print_rows
 
@@ -58,7 +58,11 @@ def _group(runs: int, apart: float, rng: np.random.Generator, name: str) -> pd.D
 
 def _measured(runs: pd.DataFrame, way: float, draws: int) -> list[float]:
     """Of one sampling at the usual acceptance, not repeated where it diverges."""
-    with mock.patch.object(pooling, "CENTRED", way), mock.patch.dict(compile._COMPILED, clear=True):
+    with (
+        mock.patch.object(pooling, "CENTRED", way),
+        mock.patch.object(coordinates, "CENTRED", way),
+        mock.patch.dict(compile._COMPILED, clear=True),
+    ):
         fitted = bs.fit(
             LAW,
             runs,
@@ -68,6 +72,7 @@ def _measured(runs: pd.DataFrame, way: float, draws: int) -> list[float]:
             draws=draws,
             tune=500,
             chains=CHAINS,
+            sampler="nuts",
             target_accept=TARGET_ACCEPT,
             random_seed=SEED,
         )
