@@ -9,7 +9,10 @@ from scipy import stats
 
 from bayescale import priors
 from bayescale.errors import LawError
+from bayescale.inference.structure import build_structure
+from bayescale.models import LAWS
 from bayescale.priors import DISTRIBUTIONS, as_prior
+from tests.designs import simulated
 from tests.priors.test_distributions import EXAMPLES, PARTS
 
 
@@ -55,3 +58,13 @@ def test_priors_of_pymc_extras_are_read() -> None:
     extras = pytest.importorskip("pymc_extras.prior", reason="pymc-extras is not installed")
     given = extras.Prior("LogNormal", mu=0.0, sigma=0.3)
     assert repr(as_prior(given)) == repr(priors.LogNormal(mu=0.0, sigma=0.3))
+
+
+def test_a_fit_takes_them() -> None:
+    given = {"alpha": stats.lognorm(s=0.1, scale=0.3), "share": stats.dirichlet([3.0, 1.0, 1.0])}
+    runs = simulated(LAWS["chinchilla"], noise=0.01, seed=1)
+    structure = build_structure(LAWS["chinchilla"], runs, priors=given)
+    priors_by_name = dict(structure.priors)
+    assert priors_by_name["alpha"].distribution is priors.LogNormal
+    assert priors_by_name["share"].parts == ("irreducible", "model", "data")
+    assert priors_by_name["share"].parameters["a"] == (3.0, 1.0, 1.0)
