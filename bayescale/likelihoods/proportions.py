@@ -11,6 +11,7 @@ so that `sigma` has one meaning at every level of the law, and for any number of
 
 import numpy as np
 from scipy import stats
+from scipy.special import betaln
 
 from bayescale.errors import DataError
 from bayescale.likelihoods.families import unchanged
@@ -45,6 +46,14 @@ def _beta_about(expected: Array, sigma: Array) -> dict[str, Array]:
     return {"alpha": expected / sigma**2, "beta": (1 - expected) / sigma**2}
 
 
+def _certain(values: Array, alpha: Array, beta: Array) -> Array:
+    """Return log densities; minus infinity where they would be differences of rounding errors.
+
+    That is so at a sigma below a millionth, ten prior standard deviations from the middle.
+    """
+    return np.where(alpha + beta < 1e12, values, -np.inf)
+
+
 BETA_BINOMIAL = Likelihood(
     name="beta_binomial",
     title="Beta-binomial number of right answers",
@@ -55,6 +64,14 @@ BETA_BINOMIAL = Likelihood(
         response=unchanged,
         prefix="right_",
         trials=ITEMS,
+        log_density=lambda observed, n, alpha, beta: _certain(
+            betaln(observed + alpha, n - observed + beta)
+            - betaln(alpha, beta)
+            - betaln(observed + 1, n - observed + 1)
+            - np.log(n + 1),
+            alpha,
+            beta,
+        ),
     ),
     priors={"sigma": SIGMA},
     columns={ITEMS: column(ITEMS)},
@@ -94,6 +111,11 @@ BETA = Likelihood(
         observed=_refuse_edges,
         response=unchanged,
         prefix="share_",
+        log_density=lambda observed, alpha, beta: _certain(
+            (alpha - 1) * np.log(observed) + (beta - 1) * np.log1p(-observed) - betaln(alpha, beta),
+            alpha,
+            beta,
+        ),
     ),
     priors={"sigma": SIGMA},
     scatter=_beta_about,

@@ -67,11 +67,7 @@ class Family:
         if self.log_density is not None:
             return self.log_density(observed, **parameters)
         frozen = self.frozen(**parameters)
-        if self.trials is None:
-            return frozen.logpdf(observed)
-        # A probability above 1 is all rounding error, at parameters of 1e16 or so.
-        values = frozen.logpmf(observed)
-        return np.where(values > 1e-6, -np.inf, values)
+        return frozen.logpdf(observed) if self.trials is None else frozen.logpmf(observed)
 
 
 @dataclass(frozen=True, kw_only=True)
