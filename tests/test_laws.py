@@ -254,7 +254,8 @@ def test_groups_are_recovered(law: Law, pool: str) -> None:
     assert "corpus" in draws.dims
     z = (draws.mean(("chain", "draw")) - np.log(truth[name])) / draws.std(("chain", "draw"))
     assert float(abs(z).max()) < 4
-    assert float(fitted.tree["sample_stats"]["diverging"].mean()) < 0.02
+    stats = fitted.tree["sample_stats"].to_dataset()  # importance sampling has no divergences
+    assert "diverging" not in stats or float(stats["diverging"].mean()) < 0.02
 
 
 def test_law_names_are_their_keys() -> None:

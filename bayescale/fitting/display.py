@@ -86,13 +86,13 @@ def how_drawn(tree: xr.DataTree) -> str:
     attrs, sizes = tree.attrs, tree["posterior"].sizes
     stats, library = tree["sample_stats"].attrs, tree["posterior"].attrs["inference_library"]
     chains = f"{sizes['chain']} chains of {sizes['draw']} draws"
-    if attrs["sampler"] == "importance":
-        return (
-            f"{chains} by importance sampling ({stats['evaluations']:,} evaluations of the "
-            f"density, Pareto k of the proposal {stats['pareto_k']:.2f})."
-        )
     thin = int(attrs["thin"])
     thinned = "" if thin == 1 else f", every {thin}th of {thin * sizes['draw']},"
+    if attrs["sampler"] == "importance":
+        return (
+            f"{chains}{thinned} by importance sampling ({stats['evaluations']:,} evaluations of "
+            f"the density, Pareto k of the proposal {stats['pareto_k']:.2f})."
+        )
     sentence = (
         f"{chains}{thinned} by NUTS ({library}) after {attrs['tune']} to tune, target acceptance "
         f"{attrs['target_accept']:g}."

@@ -34,11 +34,11 @@ def _sample_parameters(
 def sample_carefully(
     sampler: Sampler, structure: Structure, runs: pd.DataFrame, settings: Settings
 ) -> Sampled:
-    """Sample, and by NUTS a second time where that is sure to help, whatever the result is then.
+    """Sample, and a second time where that is sure to help, whatever the result is then.
 
-    With smaller steps where trajectories diverged, unless a target acceptance was given. With
-    `LONGER` times as many draws, thinned to as many, where the draws turn out too correlated; not
-    for groups of runs that do not belong to the law, which would take minutes.
+    With smaller steps where trajectories of NUTS diverged, unless a target acceptance was given.
+    With `LONGER` times as many draws, thinned to as many, where the draws turn out too correlated;
+    not for groups of runs that do not belong to the law, which would take minutes.
 
     Parameters
     ----------
@@ -57,11 +57,12 @@ def sample_carefully(
         With the seconds of all attempts.
     """
     sampled = _sample_parameters(sampler, structure, runs, settings)
-    if settings.target_accept is not None or "diverging" not in sampled.sample_stats:
+    if settings.target_accept is not None:
         return sampled
     # What importance sampling could not do once, it does not try again.
     sampler = SAMPLERS.get(sampled.way, sampler)
-    if bool(sampled.sample_stats["diverging"].any()):
+    by_nuts = "diverging" in sampled.sample_stats
+    if by_nuts and bool(sampled.sample_stats["diverging"].any()):
         careful = replace(settings, target_accept=0.99)
         again = _sample_parameters(sampler, structure, runs, careful)
         sampled = _with_seconds_of(sampled, again)
@@ -73,24 +74,20 @@ def sample_carefully(
     judged = quantities(Draws(structure, sampled.posterior, runs))
     if chains_mixed(judged.drop_vars(list(structure.law.derived))):
         return sampled
-    longer = replace(
-        settings,
-        sampling=replace(sampling, draws=LONGER * sampling.draws, tune=2 * sampling.tune),
-        # More draws find more places to diverge in.
-        target_accept=max(0.97, sampled.target_accept),
-    )
+    more = replace(sampling, draws=LONGER * sampling.draws, tune=2 * sampling.tune)
+    # More draws of NUTS find more places to diverge in.
+    accept = max(0.97, sampled.target_accept) if by_nuts else None
+    longer = replace(settings, sampling=more, target_accept=accept)
     again = _sample_parameters(sampler, structure, runs, longer)
-    # A thinned draw counts as diverged if one of those that it represents did.
+    draw = np.arange(sampling.draws)
     kept = {"draw": slice(None, None, LONGER)}
-    diverging = again.sample_stats["diverging"].coarsen(draw=LONGER).max().astype(bool)
-    draw = np.arange(diverging.sizes["draw"])
-    stats = again.sample_stats.isel(kept).assign_coords(draw=draw)
-    thinned = replace(
-        again,
-        posterior=again.posterior.isel(kept).assign_coords(draw=draw),
-        sample_stats=stats.assign(diverging=diverging.assign_coords(draw=draw)),
-        thin=LONGER,
+    posterior, stats = (
+        draws.isel(kept).assign_coords(draw=draw) for draws in (again.posterior, again.sample_stats)
     )
+    if by_nuts:  # a thinned draw counts as diverged if one of those that it represents did
+        diverging = again.sample_stats["diverging"].coarsen(draw=LONGER).max().astype(bool)
+        stats = stats.assign(diverging=diverging.assign_coords(draw=draw))
+    thinned = replace(again, posterior=posterior, sample_stats=stats, thin=LONGER)
     return _with_seconds_of(sampled, thinned)
 
 

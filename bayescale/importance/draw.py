@@ -188,7 +188,7 @@ def draw_by_importance(
     while True:
         # What learned next to nothing in so many rounds will not do so in one more.
         hopeless = share < HOPELESS or len(learner.modes) > MOST_MODES
-        kept = 1 if hopeless else int(np.clip(np.ceil(2 / share), FEWEST_KEPT, MOST_KEPT))
+        kept = 1 if hopeless else int(np.clip(np.ceil(2.5 / share), FEWEST_KEPT, MOST_KEPT))
         points, target, weights = learner.round(draws * chains * kept)
         shape = (chains, draws, kept)
         found = IndependenceChains.through(points, target, weights, shape, rng)
@@ -305,5 +305,7 @@ class Learner:
 
 def effective_share(log_weights: Array) -> float:
     """Return the effective number of weighted points over their number."""
+    if not np.isfinite(log_weights.max()):
+        return 0.0
     weights = np.exp(log_weights - log_weights.max())
     return float(weights.sum() ** 2 / np.sum(weights**2) / len(weights))

@@ -71,7 +71,9 @@ class Mode:
         up, down, across, back = values.reshape(4, -1)
         curvature = np.empty((n, n))
         width = np.diag(steps)
-        curvature[first, second] = -(up + down - across - back) / (4 * width[first] * width[second])
+        with np.errstate(invalid="ignore"):  # beside points without a density
+            bend = -(up + down - across - back)
+        curvature[first, second] = bend / (4 * width[first] * width[second])
         curvature[second, first] = curvature[first, second]
         sizes, axes = np.linalg.eigh(np.nan_to_num(curvature, posinf=0.0, neginf=0.0))
         # A direction without curvature gets a wide, finite reach.

@@ -15,28 +15,23 @@ import pandas as pd
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
-from pytensor.compile.mode import NUMBA, Mode
+from pytensor.compile.mode import NUMBA
 from pytensor.compile.sharedvalue import SharedVariable
-from pytensor.graph.replace import clone_replace, vectorize_graph
+from pytensor.graph.replace import clone_replace
 
 from bayescale.inference.model import build_model
-from bayescale.inference.pooling import pooled_variables
 from bayescale.inference.structure import Structure
 
 
 @dataclass(frozen=True, eq=False)
 class Compiled:
-    """A log density with its gradient, and a function that gives named parameters.
+    """A log density with its gradient.
 
     Parameters
     ----------
     log_density : callable
         ``log_density(point, packed)`` gives the log density and its gradient, at a point of the
         sampling scale.
-    expand : callable
-        ``expand(points, packed)`` gives the free parameters at many points.
-    dims : mapping of str to tuple of str
-        Names of the outputs of `expand`, in its order, with the dims after the point's.
     data : tuple of str
         Names of the data, in the order in which they are packed.
     start : (n,) array
@@ -44,8 +39,6 @@ class Compiled:
     """
 
     log_density: Callable[..., tuple[Any, Any]]
-    expand: Callable[..., list[np.ndarray]]
-    dims: Mapping[str, tuple[str, ...]]
     data: tuple[str, ...]
     start: np.ndarray
 
@@ -74,8 +67,6 @@ def compile_model(model: pm.Model) -> Compiled:
     start = {v: np.asarray(point[v.name], dtype="float64") for v in model.value_vars}
     packed = pt.vector("packed")
     names, swap = _unpack_data(model, packed)
-    variables = [*model.free_RVs, *pooled_variables(model)]
-    outputs = model.replace_rvs_by_values(variables)
     # Each value variable is a piece of one flat point.
     ends = np.cumsum([value.size for value in start.values()])
     flat = pt.tensor("point", shape=(sum(value.size for value in start.values()),), dtype="float64")
@@ -86,18 +77,8 @@ def compile_model(model: pm.Model) -> Compiled:
         # Loops of more than 32 operands are not fused, at no cost worth a warning.
         warnings.filterwarnings("ignore", message="Loop fusion failed", category=UserWarning)
         function = pm.compile([flat, packed], [log_density, pt.grad(log_density, flat)], mode=NUMBA)
-    # Many points at once: interpreted, since it runs once in a fit, on whole arrays.
-    points = pt.matrix("points")
-    expand: Callable[..., list[np.ndarray]] = pytensor.function(
-        [points, packed],
-        vectorize_graph(clone_replace(outputs, swap), {flat: points}),
-        mode=Mode("py", "fast_compile"),
-        on_unused_input="ignore",
-    )
     return Compiled(
         log_density=function.vm.jit_fn,
-        expand=expand,
-        dims={variable.name: _dims(model, variable) for variable in variables},
         data=names,
         start=np.concatenate([value.ravel() for value in start.values()]),
     )
@@ -105,7 +86,7 @@ def compile_model(model: pm.Model) -> Compiled:
 
 def _unpack_data(model: pm.Model, packed: Any) -> tuple[tuple[str, ...], dict[Any, Any]]:
     """Order of a model's data in one vector, columns of the runs last; and each as its slice."""
-    columns = [v for v in model.data_vars if _dims(model, v) == ("run",)]
+    columns = [v for v in model.data_vars if model.named_vars_to_dims.get(v.name) == ("run",)]
     rest = [v for v in model.data_vars if v not in columns]
     swap, end = {}, 0
     for variable in rest:
@@ -122,9 +103,3 @@ def _unpack_data(model: pm.Model, packed: Any) -> tuple[tuple[str, ...], dict[An
         same = runs.astype(length.dtype) if dim == "run" else pt.constant(length.get_value())
         swap[length] = same
     return tuple(variable.name for variable in (*rest, *columns)), swap
-
-
-def _dims(model: pm.Model, variable: Any) -> tuple[str, ...]:
-    """Dims of a variable; of its own where the model names none."""
-    unnamed = tuple(f"{variable.name}_dim_{axis}" for axis in range(variable.ndim))
-    return tuple(model.named_vars_to_dims.get(variable.name) or unnamed)

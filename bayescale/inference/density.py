@@ -114,7 +114,7 @@ class Density:
                 batch = slice(begin, begin + self._batch)
                 values, _, prior = values_and_log_prior(self.structure, points[batch], self._blocks)
                 log_density[batch] = prior + self._log_likelihood(self.structure, "", values)[0]
-        return np.nan_to_num(log_density, nan=-np.inf, posinf=-np.inf)
+        return np.where(np.isfinite(log_density), log_density, -np.inf)
 
     def _log_likelihood(
         self, structure: Structure, prefix: str, values: Mapping[str, Array]

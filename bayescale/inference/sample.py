@@ -95,7 +95,7 @@ def sample_by_importance(structure: Structure, runs: pd.DataFrame, settings: Set
     """
     begun = perf_counter()
     sizes = settings.sampling
-    asked = min(ESS, sizes.draws * sizes.chains // 4)
+    asked = min(ESS, 2 * sizes.draws * sizes.chains // 5)
     prior = draw_prior_points(structure, 100, settings.random_seed)
     density = Density(structure, runs)
     drawn = draw_by_importance(

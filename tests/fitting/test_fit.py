@@ -287,7 +287,7 @@ def test_chinchilla_by_default_fits_and_holds_up(by_default: Fit) -> None:
     for name in ("alpha", "beta", "a"):
         assert abs(table.loc[name, "sd"] / claim.errors[name] - 1) < 0.25, name
     assert table["r_hat"].max() < 1.01
-    assert int(by_default.tree["sample_stats"]["diverging"].sum()) == 0
+    assert by_default.tree["sample_stats"].attrs["pareto_k"] < 0.7
 
 
 @pytest.mark.slow
