@@ -6,6 +6,7 @@ which need not be the highest.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -83,10 +84,15 @@ class Mode:
     def reaches(self, point: Array, log_density: float) -> bool:
         """Return whether a point is as near as most draws would be, and no higher."""
         away = point - self.point
-        distance = away @ np.linalg.solve(self.covariance, away)
+        distance = away @ self.precision @ away
         return bool(distance < len(away) and log_density < self.log_density + 1)
 
-    @property
+    @cached_property
+    def precision(self) -> Array:
+        """The curvature: a climb asks for the distance from every known mode at every step."""
+        return np.linalg.inv(self.covariance)
+
+    @cached_property
     def log_mass(self) -> float:
         """Logarithm of its share of the posterior if it were Normal, up to a constant."""
         return float(self.log_density + 0.5 * np.linalg.slogdet(self.covariance)[1])

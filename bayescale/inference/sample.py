@@ -11,7 +11,6 @@ from functools import partial
 from importlib.metadata import version
 from time import perf_counter
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -112,9 +111,7 @@ def sample_by_importance(structure: Structure, runs: pd.DataFrame, settings: Set
     values, dims, _ = values_and_log_prior(structure, points)
     along = ("chain", "draw")
     stats = {"lp": (along, drawn.log_density), "acceptance_rate": (along, drawn.acceptance)}
-    coords = {
-        dim: np.arange(size) for dim, size in zip(along, drawn.log_density.shape, strict=True)
-    }
+    posterior = as_dataset(structure, values, dims, sizes.chains)
     attrs = {
         "pareto_k": drawn.pareto_k,
         "evaluations": drawn.evaluations,
@@ -122,8 +119,8 @@ def sample_by_importance(structure: Structure, runs: pd.DataFrame, settings: Set
         "created_at": datetime.now(UTC).isoformat(),
     }
     return Sampled(
-        posterior=as_dataset(structure, values, dims, sizes.chains),
-        sample_stats=xr.Dataset(stats, coords, attrs),
+        posterior=posterior,
+        sample_stats=xr.Dataset(stats, {dim: posterior[dim] for dim in along}, attrs),
         seconds={"compile": 0.0, "sample": perf_counter() - begun},
         library=f"bayescale {version('bayescale')}, importance sampling",
         way="importance",
