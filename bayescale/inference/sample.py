@@ -13,6 +13,7 @@ from time import perf_counter
 
 import pandas as pd
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from bayescale.importance.draw import PARETO_K, draw_by_importance
 from bayescale.importance.modes import MOST_MODES
@@ -97,9 +98,11 @@ def sample_by_importance(structure: Structure, runs: pd.DataFrame, settings: Set
     asked = min(ESS, 2 * sizes.draws * sizes.chains // 5)
     prior = draw_prior_points(structure, 100, settings.random_seed)
     density = Density(structure, runs)
-    drawn = draw_by_importance(
-        density, prior, sizes.draws, sizes.chains, settings.random_seed, asked
-    )
+    # A second thread on matrices of fifteen numbers only waits for the first one.
+    with threadpool_limits(1, user_api="blas"):
+        drawn = draw_by_importance(
+            density, prior, sizes.draws, sizes.chains, settings.random_seed, asked
+        )
     reason = ""
     if not drawn.pareto_k <= PARETO_K:
         reason = f"Pareto k of the proposal is {drawn.pareto_k:.2f}, above {PARETO_K}"
