@@ -1,10 +1,19 @@
 import ctypes
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
+import pymc as pm
 import pytest
+from numba.core import cgutils
+from numba.core.callconv import CPUCallConv
+from numba.core.dispatcher import Dispatcher
 from numpy.testing import assert_allclose, assert_array_equal
+from nutpie.compile_pymc import CompiledPyMCModel, compile_pymc_model
+from pytensor.link.numba import cache
 
 from bayescale.inference import nutpie_bridge
 from bayescale.inference.compile import Compiled, compiled_model
@@ -152,3 +161,58 @@ def test_only_a_density_with_its_gradient_is_called_by_its_address() -> None:
     without_gradient(np.ones(2), np.ones(2))
     with pytest.raises(TypeError, match="cannot be called by its address"):
         nutpie_bridge.address_of(without_gradient)
+
+
+def plain() -> Any:
+    """A compiled density without PyTensor, called once."""
+    point = np.ones(2)
+
+    @numba.njit
+    def log_density(*arguments: Any) -> Any:
+        return np.array(arguments[0].sum()), arguments[1]
+
+    log_density(point, point)
+    return log_density
+
+
+# What the bridge leans on without the promise of its packages to keep it. A release that moves one
+# of these fails here, by its name, before a chain jumps to a wrong address.
+PRIVATE: dict[str, Callable[[], object]] = {
+    "nutpie: CompiledPyMCModel asks for these fields": lambda: (
+        {field.name for field in fields(CompiledPyMCModel) if field.default is MISSING}
+        == {"dims", "_coords", "_n_dim", "_shapes", "compiled_logp_func", "compiled_expand_func"}
+        | {"initial_point_func", "shared_data", "shared_var_keys", "user_data", "n_expanded"}
+        | {"shape_info", "logp_func", "expand_func"}
+    ),
+    "numba: a dispatcher keeps what it compiled by the types of its arguments": lambda: (
+        list(plain().overloads) == [(numba.types.UniTuple(nutpie_bridge.VECTOR, 2),)]
+    ),
+    "numba: a compiled function gives its signature, name and address": lambda: (
+        nutpie_bridge.address_of(plain()) > 0
+    ),
+    "numba: calls by the convention of its own functions": lambda: (
+        {"get_function_type", "call_function", "return_status_propagate"} <= {*dir(CPUCallConv)}
+    ),
+    "numba: builds branches and pointers": lambda: cgutils.if_unlikely and cgutils.voidptr_t,
+    "pytensor: a compiled function is a dispatcher of numba": lambda: isinstance(
+        compiled()[0].log_density, Dispatcher
+    ),
+    "pytensor: keeps registered functions in its cache on disk": lambda: (
+        nutpie_bridge.density.__wrapped__ in cache.CACHED_SRC_FUNCTIONS
+        and Path(nutpie_bridge.density._cache.cache_path) == Path(cache.NUMBA_CACHE_PATH)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PRIVATE)
+def test_a_private_name_is_where_it_was(name: str) -> None:
+    assert PRIVATE[name]()
+
+
+def test_nutpie_calls_densities_with_the_arguments_of_ours() -> None:
+    with pm.Model() as model:
+        pm.Normal("x")
+    theirs = compile_pymc_model(model, backend="numba")
+    # The signature of a function for C, as numba keeps it.
+    assert nutpie_bridge.density._sig == theirs.compiled_logp_func._sig
+    assert nutpie_bridge.same_point._sig == theirs.compiled_expand_func._sig
