@@ -9,7 +9,6 @@ import numpy as np
 import xarray as xr
 
 from bayescale.fitting.record import Fit
-from bayescale.posterior.jackknife import honesty
 from bayescale.posterior.quantities import scalar_draws
 from bayescale.spec.claim import Claim
 from bayescale.spec.functions import arguments
@@ -92,12 +91,6 @@ class CheckResult:
 def untested(sentence: str) -> CheckResult:
     """Result of a check that the claim or the runs do not allow, with the reason."""
     return CheckResult(UNTESTED, {}, sentence)
-
-
-def honest_sd(fit: Fit, draws: xr.DataArray) -> float:
-    """Posterior standard deviation, widened to what resampling would give if that is more."""
-    ratio = float(honesty(draws, fit.case_log_likelihood()))
-    return float(draws.std(ddof=1)) * max(ratio if np.isfinite(ratio) else 1.0, 1.0)
 
 
 def draws_of_label(fit: Fit, label: str) -> xr.DataArray:

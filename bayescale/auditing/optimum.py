@@ -10,7 +10,6 @@ from bayescale.auditing.check_result import (
     DISAGREES,
     CheckResult,
     Evidence,
-    honest_sd,
     is_whole_law,
     rounded,
     untested,
@@ -40,7 +39,7 @@ def at_budget(claim: Claim, evidence: Evidence) -> CheckResult:
         return stated_optimum(claim, fit, claim.budget)
     budget = claim.budget or largest_budget(fit.draws)
     draws = xr.ufuncs.log(fit.optimum(budget, at=claim.at)["N_opt"].isel(budget=0))
-    mean, sd = float(draws.mean()), honest_sd(fit, draws)
+    mean, sd = float(draws.mean()), float(draws.std(ddof=1))
     value, low, high = (float(np.log(x)) for x in optimum_range(claim, fit, budget))
     distance = (float(np.clip(mean, low, high)) - mean) / sd
     outcome = DISAGREES if abs(distance) > stats.norm.isf(CHANCE / 2) else AGREES
@@ -83,7 +82,7 @@ def stated_optimum(claim: Claim, fit: Fit, budget: float) -> CheckResult:
         if name in claim.values:
             value, half = claim.values[name], claim.rounding(name)
             logs = xr.ufuncs.log(optimum[name].isel(budget=0))
-            mean, sd = float(logs.mean()), honest_sd(fit, logs)
+            mean, sd = float(logs.mean()), float(logs.std(ddof=1))
             nearest = float(np.clip(mean, np.log(value - half), np.log(value + half)))
             rows[name] = {
                 "claimed": value,

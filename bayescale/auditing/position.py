@@ -12,7 +12,6 @@ from bayescale.auditing.check_result import (
     CheckResult,
     Evidence,
     draws_of_label,
-    honest_sd,
     is_whole_law,
     untested,
 )
@@ -23,7 +22,7 @@ from bayescale.wording import listed
 def position(claim: Claim, evidence: Evidence) -> CheckResult:
     """Check where each claimed value lies in the posterior.
 
-    The distance is counted in honest standard deviations, with a claimed error added. It is the
+    The distance is counted in standard deviations, with a claimed error added. It is the
     distance from the nearest number that rounds to the printed one.
     """
     fit, names = evidence.fit, evidence.testable_names(claim)
@@ -32,7 +31,7 @@ def position(claim: Claim, evidence: Evidence) -> CheckResult:
     rows = {}
     for name in names:
         draws, value, half = draws_of_label(fit, name), claim.values[name], claim.rounding(name)
-        mean, sd = float(draws.mean()), honest_sd(fit, draws)
+        mean, sd = float(draws.mean()), float(draws.std(ddof=1))
         nearest = float(np.clip(mean, value - half, value + half))
         rows[name] = {
             "claimed": value,
@@ -72,9 +71,8 @@ def joint_position(claim: Claim, evidence: Evidence) -> CheckResult:
     if any(bool((values <= 0).any()) for values in draws):
         return untested("A coefficient may be negative, and has no logarithm.")
     logs = [xr.ufuncs.log(values) for values in draws]
-    stretch = [honest_sd(fit, values) / float(values.std(ddof=1)) for values in logs]
     table = np.array([values.to_numpy().ravel() for values in logs])
-    whiten = np.linalg.inv(np.linalg.cholesky(np.cov(table))) / float(np.median(stretch))
+    whiten = np.linalg.inv(np.linalg.cholesky(np.cov(table)))
     values, half = np.array([(claim.values[name], claim.rounding(name)) for name in names]).T
     half = np.maximum(half, EXACT * values)
     bounds = (np.log(values - half), np.log(values + half))

@@ -1,6 +1,7 @@
 """Whether the runs scatter about a claimed law as they would about a true one."""
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from scipy import special, stats
 
@@ -16,20 +17,20 @@ from bayescale.auditing.check_result import (
 )
 from bayescale.fitting.record import Fit
 from bayescale.inference.structure import response_from_observed
-from bayescale.posterior.cluster_terms import log_cluster_density
 from bayescale.posterior.draws import SAMPLE_DIMS, Draws
 from bayescale.posterior.expectation import expected_response, scatter_sd
+from bayescale.posterior.jackknife import case_log_likelihood, resampling_unit
 from bayescale.posterior.pointwise import log_likelihood, replicate_runs
 from bayescale.posterior.quantities import quantities, stack_parts
 from bayescale.spec.claim import Claim
-from bayescale.validation.simulators import truths_from_posterior
+from bayescale.validation.simulators import choose_draws
 
 
 def residuals(claim: Claim, evidence: Evidence) -> CheckResult:
     """Check whether the runs scatter about the claimed law as they would about a true one.
 
     The mean residual (of logarithms, where the response is positive) is compared with that of
-    replicated runs at the same inputs, with the scatter and the clusters of the fit. Runs are
+    replicated runs at the same inputs, with the scatter of the fit. Runs are
     weighted by their precision in the fit, because otherwise a few runs that scatter widely would
     decide the mean.
     """
@@ -71,26 +72,36 @@ def residuals(claim: Claim, evidence: Evidence) -> CheckResult:
 
 
 def _sd_of_mean(fit: Fit, weights: xr.DataArray) -> float:
-    """Standard deviation of the mean residual of replicated runs about a true law."""
+    """Standard deviation of the mean residual of runs about a true law.
+
+    That of replicated runs; or, where it is larger, that of the fit's own residuals added up by
+    cluster, whose runs err together.
+    """
     structure, runs, seed = fit.structure, fit.runs, fit.random_seed
     # 1000 replicated tables give the standard deviation to 3%.
-    truths = truths_from_posterior(fit.draws, 1000, seed)
+    truths = choose_draws(fit.draws, 1000, seed)
     known = Draws(structure, quantities(Draws(structure, truths, runs)), runs)
     replicated = replicate_runs(known, np.random.default_rng(seed))
     scaled = structure.law.kind_of(structure.law.response).scaled
     responses = scaled(response_from_observed(structure, replicated, runs, runs))
     means = ((responses - scaled(expected_response(known, runs, "run"))) * weights).mean("run")
     low, high = np.quantile(means, stats.norm.cdf([-1.0, 1.0]))
-    return float((high - low) / 2)
+    replicated_sd = float((high - low) / 2)
+    if structure.clusters is None:
+        return replicated_sd
+    expected = scaled(expected_response(fit.draws, runs, "run")).mean(SAMPLE_DIMS)
+    own = pd.Series(weights * (scaled(runs[structure.law.response].to_numpy()) - expected))
+    sums = own.groupby(structure.clusters.cases(runs)).sum()
+    return max(replicated_sd, float(np.sqrt((sums**2).sum())) / len(runs))
 
 
 def _density_difference(claim: Claim, fit: Fit) -> tuple[float, float]:
     """Log predictive density of a claim less that of the refit, with its standard error.
 
-    The sum is over clusters, or runs, which have independent errors. Scatter and cluster effects
-    are those of the fit. The refit pays for its fitted coefficients by WAIC.
+    The sum is over clusters, or runs, which have independent errors. The scatter is that of the
+    fit. The refit pays for its fitted coefficients by WAIC.
     """
-    law, clusters = fit.law, fit.structure.clusters
+    law, unit = fit.law, resampling_unit(fit.structure.clusters)
     values = stack_parts(law, law.group_parts(claim.values, law.coefficient_names))
     claimed = fit.posterior.assign(
         {name: xr.zeros_like(fit.posterior[name]) + value for name, value in values.items()}
@@ -98,10 +109,8 @@ def _density_difference(claim: Claim, fit: Fit) -> tuple[float, float]:
     densities = []
     for posterior in (claimed, fit.posterior):
         draws = Draws(fit.structure, posterior, fit.runs)
-        if clusters is not None and fit.structure.integrable:
-            cases = log_cluster_density(draws, fit.runs, clusters.index(fit.runs))
-        else:
-            cases = log_likelihood(draws).to_array()[0].transpose(..., "run").to_numpy()
+        by_run = log_likelihood(draws).to_array()[0]
+        cases = case_log_likelihood(draws, by_run, unit).transpose(..., unit).to_numpy()
         flat = cases.reshape(-1, cases.shape[-1])
         mean = special.logsumexp(flat, axis=0) - np.log(len(flat))
         densities.append(mean - flat.var(axis=0, ddof=1))

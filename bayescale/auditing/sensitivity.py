@@ -20,7 +20,6 @@ from bayescale.auditing.check_result import (
     CheckResult,
     Evidence,
     draws_of_label,
-    honest_sd,
     is_whole_law,
     untested,
 )
@@ -150,12 +149,12 @@ def _shift(
     """
     mean, sd, lower, upper = statistics
     own_mean, own_sd = float(draws.mean()), float(draws.std(ddof=1))
-    stretch, limit = honest_sd(fit, draws) / own_sd, stats.norm.isf(chance / 2)
+    limit = stats.norm.isf(chance / 2)
 
     def outside(mean: Any, sd: Any) -> Any:
         if claimed is None:
             return np.zeros(np.shape(mean), dtype=bool)
-        return abs(np.clip(mean, *claimed) - mean) > limit * np.hypot(stretch * sd, error)
+        return abs(np.clip(mean, *claimed) - mean) > limit * np.hypot(sd, error)
 
     away = (mean - own_mean) / own_sd
     return Shift(

@@ -11,7 +11,6 @@ from bayescale.auditing.check_result import (
     CheckResult,
     Evidence,
     draws_of_label,
-    honest_sd,
     untested,
 )
 from bayescale.spec.claim import Claim
@@ -46,7 +45,6 @@ def width(claim: Claim, evidence: Evidence) -> CheckResult:
             rows[f"{name}, {label}"] = {
                 "claimed": claimed,
                 "sd": sd,
-                "honest_sd": honest_sd(fit, draws),
                 "ratio": claimed / sd,
                 "runs_needed": needed,
                 "runs_needed_low": needed * low,

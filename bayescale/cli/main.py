@@ -112,7 +112,7 @@ def fit(
     flops: Budgets = None,
     at: At = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Also print parameters of scatter, clusters and groups.")
+        bool, typer.Option("--all", help="Also print parameters of scatter and groups.")
     ] = False,
     draws: Draws = 1000,
     chains: Chains = 4,

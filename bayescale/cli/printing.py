@@ -55,7 +55,7 @@ def fit_json(fit: Fit, table: str) -> dict[str, Any]:
     kind, mass = interval_kind()
     lower, upper = interval_names()
     summary = fit.summary(all=True).rename(columns={lower: "lower", upper: "upper"})
-    columns = ("mean", "sd", "lower", "upper", "honesty", "ess_bulk", "r_hat")
+    columns = ("mean", "sd", "lower", "upper", "widened", "ess_bulk", "r_hat")
     return {
         "law": fit.law.name,
         "table": table,

@@ -138,7 +138,7 @@ def variance_with_design(draws: Draws, quantity: xr.DataArray, points: pd.DataFr
     """Variance that a quantity would have at most, if there were runs at the points too.
 
     That of the best linear guess from the responses there (on the logarithm, if they are positive),
-    with their scatter and the offset that they share. It is the expected variance where draws are
+    with their scatter. It is the expected variance where draws are
     Normal, and an upper bound of it elsewhere.
 
     Parameters
@@ -158,12 +158,10 @@ def variance_with_design(draws: Draws, quantity: xr.DataArray, points: pd.DataFr
     law = draws.law
     expected = law.kind_of(law.response).scaled(expected_response(draws, points))
     scatter = (0 * expected + scatter_sd(draws, points)).mean(SAMPLE_DIMS).to_numpy()
-    clustered = draws.structure.clusters is not None
-    shared = float((draws.posterior["offset_sd"] ** 2).mean()) if clustered else 0.0
     response = expected.transpose(*SAMPLE_DIMS, "point").to_numpy().reshape(-1, len(points))
     values = quantity.transpose(*SAMPLE_DIMS).to_numpy().ravel()
     centred, freedom = response - response.mean(axis=0), len(values) - 1
     with_quantity = centred.T @ (values - values.mean()) / freedom
-    covariance = centred.T @ centred / freedom + np.diag(scatter**2) + shared
+    covariance = centred.T @ centred / freedom + np.diag(scatter**2)
     explained = with_quantity @ np.linalg.solve(covariance, with_quantity)
     return float(values.var(ddof=1) - explained)

@@ -35,7 +35,7 @@ from bayescale.documents.text import to_text
 from bayescale.fitting.display import DOUBTS, verdict_numbers
 from bayescale.fitting.record import Fit
 from bayescale.posterior.convergence import Verdict
-from bayescale.posterior.jackknife import CLUSTER, HONEST, RUN
+from bayescale.posterior.jackknife import CLUSTER, RUN
 from bayescale.posterior.loo import MOVED
 from bayescale.posterior.quantities import scalars
 from bayescale.wording import listed
@@ -46,9 +46,8 @@ REASONS = {
     "ridge": "above it either number is three times as sure once the other is given",
     "outlier": f"the furthest of as many Normal runs exceeds it in {CHANCE:.0%} of tables",
     "autocorrelation": f"runs with independent errors exceed it in {CHANCE:.0%} of tables",
-    "influential_run": "the squares of all changes add up to 1 where an interval is honest",
-    "influential_cluster": "the squares of all changes add up to 1 where an interval is honest",
-    "honesty": "above it the interval is narrower by a quarter than resampling would make it",
+    "influential_run": "squares of all changes add up to 1 where resampling widens no interval",
+    "influential_cluster": "squares of all changes add up to 1 where resampling widens no interval",
     "prior": "a Normal whose mean moves by 0.3 sd when the prior's power is halved or doubled",
 }
 """Why each threshold is where it is, by name of the finding, the gravest first."""
@@ -188,13 +187,6 @@ def diagnose(fit: Fit) -> Diagnosis:
         *_residual_findings(fit),
         *_influential(fit, changes),
     ]
-    ratios = fit.summary(all=True)["honesty"]
-    for label, ratio in ratios[ratios > HONEST].items():
-        sentence = (
-            f"The interval of {label} is too narrow: resampling would move it by {ratio:.1f} "
-            "posterior sd. Use honest_lb and honest_ub in the summary."
-        )
-        findings.append(_finding("honesty", str(label), ratio, HONEST, sentence))
     gravity = list(REASONS)
     findings.sort(key=lambda finding: gravity.index(finding.name))
     return Diagnosis(tuple(findings), table, changes, fit.verdict, fit.warnings)

@@ -26,7 +26,6 @@ from bayescale.diagnostics.power_scaling import log_prior
 from bayescale.fitting.record import Fit
 from bayescale.inference.coordinates import draw_prior
 from bayescale.posterior.draws import Draws
-from bayescale.posterior.jackknife import CLUSTER, RUN
 from bayescale.posterior.quantities import (
     coefficients_from_free,
     population_names,
@@ -93,13 +92,10 @@ def identification_of(fit: Fit, prior: xr.Dataset, posterior: xr.Dataset) -> pd.
     table["contraction"] = 1 - (table["sd"] / table["prior_sd"]) ** 2
     # A group may have a slash in its name, which a variable of a DataTree may not.
     names = {name: f"quantity_{k}" for k, name in enumerate(posterior)}
-    # Cluster terms are integrated out of the likelihood where they can be: their distribution is
-    # not a prior that anybody chose.
-    cases = fit.case_log_likelihood(RUN if fit.structure.clusters is None else CLUSTER)
     tree = xr.DataTree.from_dict(
         {
             "posterior": posterior.rename(names),
-            "log_likelihood": cases.to_dataset(name="all"),
+            "log_likelihood": fit.log_likelihood.to_dataset(name="all"),
             "log_prior": log_prior(fit),
         }
     )

@@ -32,19 +32,21 @@ BY_SD, BY_PERCENT = "change_sd", "change_percent"
 
 
 def influence(fit: Fit, of: xr.Dataset | None = None, *, of_each: str = RUN) -> xr.Dataset:
-    """By how many posterior standard deviations a mean would change without each run or cluster.
+    """By how many standard deviations a posterior mean would change without each run or cluster.
+
+    Those of the model as it stands. The squares of all changes add up to the square of the factor
+    by which resampling would widen an interval.
 
     Parameters
     ----------
     fit : Fit
         A fitted law.
     of : Dataset, optional
-        Anything computed from this fit draw by draw, such as the logarithm of an optimum. By
-        default the law's coefficients and derived quantities, on the logarithm where they are
-        positive.
+        Anything computed from ``fit.as_modelled`` draw by draw, such as the logarithm of an
+        optimum. By default the law's coefficients and derived quantities, on the logarithm where
+        they are positive.
     of_each : {"run", "cluster"}
-        What is left out, one at a time. A run is left out with the effect of its cluster known, a
-        cluster with all its runs. Runs in no cluster count as clusters.
+        What is left out, one at a time. Runs in no cluster count as clusters.
 
     Returns
     -------
@@ -73,7 +75,7 @@ def influence(fit: Fit, of: xr.Dataset | None = None, *, of_each: str = RUN) -> 
     --------
     >>> influence(fitted, of_each="cluster")["alpha"]  # doctest: +SKIP
     """
-    quantities = reported_quantities(fit.draws) if of is None else of
+    quantities = reported_quantities(fit.as_modelled.draws) if of is None else of
     cases = fit.case_log_likelihood(of_each)
     change = {
         name: -influence_covariances(values, cases) / values.std(SAMPLE_DIMS, ddof=1)
@@ -103,8 +105,8 @@ def influential_runs(
     DataFrame
         Index ``row``, counted from 1. Columns are the law's inputs and response, ``cluster`` where
         runs are clustered, ``change_sd`` (of the posterior mean, on the logarithm where the answer
-        is positive, in posterior sd) and ``change_percent`` (of the answer). ``attrs["answer"]``
-        names the answer. Changes are of first order, as in `influence`.
+        is positive, in sd of the model as it stands) and ``change_percent`` (of the answer).
+        ``attrs["answer"]`` names the answer. Changes are of first order, as in `influence`.
 
     Raises
     ------
@@ -115,7 +117,7 @@ def influential_runs(
     --------
     >>> influential_runs(fitted, 1e22)  # doctest: +SKIP
     """
-    answer = headline_quantity(fit, flops)
+    answer = headline_quantity(fit.as_modelled, flops)
     change = influence(fit, answer.draws.to_dataset(name="answer"))["answer"].to_numpy()
     shift = change * float(answer.draws.std(SAMPLE_DIMS, ddof=1))
     relative = np.expm1(shift) if answer.logged else shift / abs(float(answer.draws.mean()))

@@ -7,7 +7,6 @@ import xarray as xr
 from bayescale.errors import LawError
 from bayescale.fitting.record import Fit
 from bayescale.inference.structure import observed_values
-from bayescale.posterior.cluster_terms import cluster_effects_at_runs
 from bayescale.posterior.draws import SAMPLE_DIMS
 from bayescale.posterior.expectation import scatter_parameters
 from bayescale.posterior.jackknife import RUN
@@ -17,7 +16,7 @@ CHANCE = 0.01
 
 
 def standardised_residuals(fit: Fit, *, heavy_tails: bool = False) -> xr.DataArray:
-    """Distance of each run from the law and its cluster in scales of its scatter, mean over draws.
+    """Distance of each run from the law in scales of its scatter, mean over draws.
 
     Parameters
     ----------
@@ -45,8 +44,7 @@ def standardised_residuals(fit: Fit, *, heavy_tails: bool = False) -> xr.DataArr
             f"the likelihood is {fit.likelihood.name!r}; expected Normal scatter, since no other "
             "scale shows which runs are far off. Ask bayescale.influence instead."
         )
-    shift = cluster_effects_at_runs(fit.draws)
-    parameters = scatter_parameters(fit.draws, fit.runs, RUN, shift)
+    parameters = scatter_parameters(fit.draws, fit.runs, RUN)
     observed = xr.DataArray(observed_values(fit.structure, fit.runs), dims=RUN)
     residual: xr.DataArray = (observed - parameters["mu"]) / parameters["sigma"]
     return residual.mean(SAMPLE_DIMS)

@@ -20,7 +20,6 @@ from bayescale.posterior.estimates import (
     budgets_json,
     row_estimates,
 )
-from bayescale.posterior.jackknife import HONEST
 from bayescale.posterior.optimum import largest_budget, optimum
 from bayescale.posterior.predict import predict
 from bayescale.posterior.summary import interval_kind, summary_table
@@ -28,8 +27,6 @@ from bayescale.wording import listed, power_of_ten
 
 MULTIPLES = (1.0, 10.0, 100.0)
 """Without budgets, the answer is given at these multiples of the largest run's compute."""
-
-WIDENED = f"widened to what resampling would give (honesty above {HONEST})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +39,6 @@ class FittedDraws:
         Of the fitted law.
     drift : Dataset
         How wrong the law is beyond its runs, draw by draw.
-    cases : (chain, draw, case) DataArray
-        Log likelihood of what resampling would draw, for honest intervals.
     verdict : Verdict
         Whether the draws are trusted.
     random_seed : int
@@ -52,13 +47,12 @@ class FittedDraws:
 
     draws: Draws
     drift: xr.Dataset
-    cases: xr.DataArray
     verdict: Verdict
     random_seed: int
 
     def summary(self, quantities: xr.Dataset) -> pd.DataFrame:
         """Summary table of anything computed from these draws."""
-        return summary_table(quantities, self.cases)
+        return summary_table(quantities)
 
 
 def answer_sections(
@@ -96,20 +90,18 @@ def answer_sections(
         largest = float(f"{largest_budget(fitted.draws):.1e}")
         budgets = sorted(flops or [multiple * largest for multiple in multiples])
         best = optimum(fitted.draws, budgets, drift=fitted.drift, at=inputs)
-        rows = budget_estimates(best, fitted.cases)
+        rows = budget_estimates(best)
         chosen, extra = max(budgets) if flops else 10.0 * largest, extra_inputs_text(inputs)
         sentence = _joined([row.sentence(extra) for row in rows if row.flops == chosen])
         section = budget_section(fitted, best, rows)
-        widened = any(row.widened for row in rows)
     elif len(law.inputs) == 1:
-        sentence, section, widened = _input_answer(fitted)
+        sentence, section = _input_answer(fitted)
     else:
-        sentence, section, widened = _coefficient_answer(fitted)
+        sentence, section = _coefficient_answer(fitted)
     doubt = "" if fitted.verdict.trusted else "The fit is not to be trusted. It would answer: "
     kind, mass = interval_kind()
     kinds = {"eti": "equal-tailed", "hdi": "highest-density"}
-    wider = f", {WIDENED} where the table has an asterisk" if widened else ""
-    note = Text(f"In brackets: {kinds.get(kind, kind)} intervals of {mass:.0%}{wider}.", "note")
+    note = Text(f"In brackets: {kinds.get(kind, kind)} intervals of {mass:.0%}.", "note")
     blocks = (Text(f"{doubt}{sentence}", "answer"), note)
     return Section("answer", "Answer", blocks, numbers={"sentence": sentence}), section
 
@@ -140,7 +132,7 @@ def budget_section(
     estimates : sequence of BudgetEstimates, optional
         Of that optimum, where they were computed already.
     """
-    rows = budget_estimates(best, fitted.cases) if estimates is None else estimates
+    rows = budget_estimates(best) if estimates is None else estimates
     cost, (kind, mass) = best.attrs["cost"], interval_kind()
     at = {name: value for name, value in best.attrs.items() if name not in ("law", "cost")}
     given = ", ".join([cost, *(f"{name} = {value:.3g}" for name, value in at.items())])
@@ -153,8 +145,6 @@ def budget_section(
         tuple(row.cells() for row in rows),
     )
     blocks: list[Block] = [table]
-    if any(row.widened for row in rows):
-        blocks.append(Text(f"* {WIDENED}.", "note"))
     outside = np.flatnonzero(best["decades_beyond_runs"] > OUTSIDE_RUNS)
     if outside.size:
         share = drift_share(fitted.drift, best)
@@ -167,7 +157,7 @@ def budget_section(
         **({"at": at} if fitted.draws.law.extra_inputs else {}),
         "interval": {"kind": kind, "mass": mass},
         "budgets": budgets_json(best),
-        "honest": [asdict(row) for row in rows],
+        "estimates": [asdict(row) for row in rows],
     }
     return Section("budgets", "What to train", tuple(blocks), numbers=numbers)
 
@@ -242,8 +232,8 @@ def predictions(fitted: FittedDraws) -> list[_Prediction]:
     ]
 
 
-def _input_answer(fitted: FittedDraws) -> tuple[str, Section, bool]:
-    """Sentence, table and whether intervals are widened, of a law of one input."""
+def _input_answer(fitted: FittedDraws) -> tuple[str, Section]:
+    """Sentence and table of a law of one input."""
     law, (_, mass) = fitted.draws.law, interval_kind()
     (name,), response = law.inputs, law.response
     rows = predictions(fitted)
@@ -262,7 +252,7 @@ def _input_answer(fitted: FittedDraws) -> tuple[str, Section, bool]:
             (
                 *(() if row.group is None else (row.group,)),
                 power_of_ten(row.at),
-                *(f"{one.plain()}{one.mark}" for one in (row.law, row.new_run)),
+                *(one.plain() for one in (row.law, row.new_run)),
                 f"{row.decades_beyond_runs:.1f}",
             )
             for row in rows
@@ -270,17 +260,16 @@ def _input_answer(fitted: FittedDraws) -> tuple[str, Section, bool]:
     )
     numbers = {"predictions": [asdict(row) for row in rows]}
     section = Section("budgets", "What to expect", (table,), numbers=numbers)
-    widened = any(one.widened for row in rows for one in (row.law, row.new_run))
-    return _joined(sentences), section, widened
+    return _joined(sentences), section
 
 
-def _coefficient_answer(fitted: FittedDraws) -> tuple[str, Section, bool]:
-    """Sentence, table and whether intervals are widened, of a law without an optimum."""
+def _coefficient_answer(fitted: FittedDraws) -> tuple[str, Section]:
+    """Sentence and table of a law without an optimum."""
     law = fitted.draws.law
     names = [*law.derived, *law.coefficient_names]
     estimates = row_estimates(fitted.summary(fitted.draws.posterior[names]))
     words = [f"{name} = {estimate.plain()}" for name, estimate in estimates.items()]
-    rows = tuple((name, f"{one.plain()}{one.mark}") for name, one in estimates.items())
+    rows = tuple((name, one.plain()) for name, one in estimates.items())
     table = Table("Quantities of the law: mean and interval", ("quantity", "mean"), rows)
     further: tuple[Text, ...] = ()
     if law.allocates:
@@ -293,5 +282,4 @@ def _coefficient_answer(fitted: FittedDraws) -> tuple[str, Section, bool]:
         further = (Text(text, "note"),)
     numbers = {"quantities": {name: asdict(one) for name, one in estimates.items()}}
     section = Section("budgets", "Quantities of the law", (table, *further), numbers=numbers)
-    widened = any(estimate.widened for estimate in estimates.values())
-    return f"The runs give {listed(words, 6)}.", section, widened
+    return f"The runs give {listed(words, 6)}.", section

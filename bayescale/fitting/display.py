@@ -10,7 +10,6 @@ from bayescale.documents.document import Block, Document, Listing, Section, Tabl
 from bayescale.fitting.answer import FittedDraws, answer_sections
 from bayescale.posterior.convergence import Verdict
 from bayescale.posterior.draws import Draws
-from bayescale.posterior.jackknife import HONEST
 from bayescale.posterior.summary import interval_kind, interval_names
 from bayescale.runs.read import describe_runs
 from bayescale.wording import plural, significant
@@ -131,19 +130,14 @@ def summary_block(summary: pd.DataFrame, caption: str = "") -> Table:
     Returns
     -------
     Table
-        Honest intervals are shown only where they differ from the posterior's own.
     """
     lower, upper = interval_names()
     columns = {
         name: [*map(significant, summary[name], summary["sd"])]
         for name in ("mean", "sd", lower, upper)
     }
-    wide = summary["honesty"] > HONEST
-    if wide.any():
-        for name in ("honest_lb", "honest_ub"):
-            texts = map(significant, summary[name], summary["sd"])
-            columns[name] = [text if flag else "" for text, flag in zip(texts, wide, strict=True)]
-    for name, digits in (("honesty", 2), ("ess_bulk", 0), ("ess_tail", 0), ("r_hat", 3)):
-        columns[name] = [f"{value:.{digits}f}" for value in summary[name]]
+    for name, digits in (("widened", 2), ("ess_bulk", 0), ("ess_tail", 0), ("r_hat", 3)):
+        if name in summary:
+            columns[name] = [f"{value:.{digits}f}" for value in summary[name]]
     rows = zip(map(str, summary.index), *columns.values(), strict=True)
     return Table(caption, ("", *columns), tuple(rows))

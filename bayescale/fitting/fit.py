@@ -16,11 +16,9 @@ from bayescale.fitting.tree import assemble
 from bayescale.inference.record import Sampling, Settings
 from bayescale.inference.sample import SAMPLERS
 from bayescale.inference.structure import build_structure, own_likelihood
-from bayescale.likelihoods import NORMAL, STUDENT_T
-from bayescale.posterior.jackknife import HONEST, resampling_unit
+from bayescale.likelihoods import STUDENT_T
 from bayescale.posterior.loo import PARETO_K, influential_runs
-from bayescale.posterior.summary import select_quantities, too_narrow
-from bayescale.runs.checks import DEPENDS, NARROW, VAGUE, Remark, check_runs
+from bayescale.runs.checks import DEPENDS, VAGUE, Remark, check_runs
 from bayescale.runs.read import runs_for
 from bayescale.spec.law import AUTO, Law
 from bayescale.spec.likelihood import Likelihood
@@ -61,8 +59,9 @@ def fit(
         Replace priors of free or noise parameters, by name: distributions of `bayescale.priors`,
         frozen ones of scipy, those of PreliZ, or a `pymc_extras.prior.Prior`.
     clusters : str, optional
-        Column of runs with correlated errors. ``"auto"`` for the choice of the law: usually compute
-        budgets, where the runs were made at a few of them. None for no clusters.
+        Column of runs that err together, to whose resampling the posterior is widened. ``"auto"``
+        for the choice of the law: usually compute budgets, where the runs were made at a few of
+        them. None to resample single runs.
     groups : str, optional
         Column that groups the runs; some laws have groups of their own.
     pool : mapping of str to str, or str, optional
@@ -110,7 +109,7 @@ def fit(
     structure = build_structure(
         law, table, chosen, priors=priors, groups=groups, pool=pool, clusters=clusters
     )
-    if likelihood is None and structure.likelihood in (STUDENT_T, NORMAL):
+    if likelihood is None and structure.likelihood is STUDENT_T:
         text = (
             f"few runs ({len(table)}): their scatter is assumed to be the same everywhere, since a "
             "variance function needs more. Expect intervals that are somewhat too narrow."
@@ -189,16 +188,8 @@ def _prepare_runs(
 
 
 def _remarks_on(fitted: Fit) -> list[Remark]:
-    """Remarks that need draws: on intervals that are too narrow, on influential runs."""
+    """Remarks that need draws: on influential runs."""
     remarks = []
-    narrow = too_narrow(select_quantities(fitted.posterior), fitted.case_log_likelihood())
-    if narrow:
-        unit = resampling_unit(fitted.structure.clusters)
-        text = (
-            f"intervals of {', '.join(narrow)} are narrower than resampling the {unit}s would give "
-            f"(honesty above {HONEST}). Read honest_lb and honest_ub instead."
-        )
-        remarks.append(Remark(NARROW, text))
     good_k = fitted.loo.attrs["good_k"]
     rows = influential_runs(fitted.loo, good_k)
     if rows:

@@ -29,7 +29,7 @@ from bayescale.spec.likelihood import Likelihood
 
 GROUPS = (
     *("posterior", "sample_stats", "log_likelihood", "observed_data", "constant_data"),
-    *("drift", "loo", "runs"),
+    *("model_posterior", "drift", "loo", "runs"),
 )
 
 
@@ -116,11 +116,7 @@ def _read_structure(
     by = attrs["by"] or None
     groups = tuple(map(str, tree["posterior"].to_dataset()[by].to_numpy())) if by else ()
     clusters = find_clusters(law, runs_of(tree), attrs["clusters"] or None, by)
-    own = {
-        **law.priors,
-        **likelihood.priors_for(law.inputs),
-        **(clusters.priors if clusters else {}),
-    }
+    own = {**law.priors, **likelihood.priors_for(law.inputs)}
     saved, stage = json.loads(attrs["priors"]), None
     if set(saved) != set(own):
         raise DataError(

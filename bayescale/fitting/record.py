@@ -37,10 +37,11 @@ class Fit:
     Parameters
     ----------
     structure : Structure
-        Law, likelihood, priors, groups and clusters.
+        Law, likelihood, priors and groups, and the clusters that resampling draws.
     tree : DataTree
         Groups ``posterior``, ``sample_stats``, ``log_likelihood``, ``observed_data`` and
-        ``constant_data``, for every ArviZ function, and ``drift``, ``loo`` and ``runs``. Dims are
+        ``constant_data``, for every ArviZ function, and ``model_posterior``, ``drift``, ``loo`` and
+        ``runs``. Dims are
         ``chain``, ``draw``, ``run`` and the column of groups.
     """
 
@@ -52,7 +53,8 @@ class Fit:
     likelihood = cached_property[Likelihood](lambda fit: fit.structure.likelihood)
     """How runs scatter about the law."""
     posterior = cached_property[xr.Dataset](lambda fit: fit.tree["posterior"].to_dataset())
-    """Draws of coefficients, derived quantities, noise and free parameters."""
+    """Draws of coefficients, derived quantities, noise and free parameters, as wide as resampling
+    would make them (`bayescale.posterior.widening`)."""
     runs = cached_property[pd.DataFrame](lambda fit: runs_of(fit.tree))
     """The table of runs, in standard columns."""
     draws = cached_property[Draws](lambda fit: Draws(fit.structure, fit.posterior, fit.runs))
@@ -71,8 +73,12 @@ class Fit:
     """The seed from which the draws follow."""
     stage = cached_property["Fit"](lambda fit: Fit(*split_stage(fit.structure, fit.tree)))
     """The law of an input, as a fit of its own; LawError if the law has no stage."""
+    as_modelled = cached_property["Fit"](
+        lambda fit: fit.with_groups({"posterior": fit.tree["model_posterior"].to_dataset()})
+    )
+    """The fit with the draws of its model as it stands, before they were widened."""
     cluster_log_likelihood = cached_property[xr.DataArray](
-        lambda fit: case_log_likelihood(fit.draws, fit.log_likelihood, CLUSTER)
+        lambda fit: case_log_likelihood(fit.as_modelled.draws, fit.log_likelihood, CLUSTER)
     )
     """Log likelihood of each cluster, and of each run in none; DataError without clusters."""
 
@@ -98,7 +104,7 @@ class Fit:
         chosen = unit or resampling_unit(self.structure.clusters)
         if chosen == CLUSTER:
             return self.cluster_log_likelihood
-        return case_log_likelihood(self.draws, self.log_likelihood, chosen)
+        return case_log_likelihood(self.as_modelled.draws, self.log_likelihood, chosen)
 
     @property
     def model(self) -> Any:
@@ -110,7 +116,7 @@ class Fit:
     @cached_property
     def verdict(self) -> Verdict:
         """Whether to trust the draws, and the reasons against it."""
-        judged = self.posterior.drop_vars(list(self.law.derived))
+        judged = self.as_modelled.posterior.drop_vars(list(self.law.derived))
         return convergence(judged, self.tree["sample_stats"].to_dataset(), self.loo)
 
     def summary(
@@ -118,9 +124,8 @@ class Fit:
         of: xr.Dataset | Sequence[str] | None = None,
         *,
         all: bool = False,
-        resample: str | None = None,
     ) -> pd.DataFrame:
-        """Mean, sd, interval, honesty ratio and convergence, a row for each quantity.
+        """Mean, sd, interval and convergence, a row for each quantity.
 
         Parameters
         ----------
@@ -128,23 +133,23 @@ class Fit:
             Quantities computed from this fit draw by draw, such as an optimum; or names of
             variables of the posterior, by default coefficients and derived quantities.
         all : bool
-            Also the parameters of scatter, clusters and groups.
-        resample : {"run", "cluster"}, optional
-            Unit that the honesty ratio resamples. By default clusters, where there are enough.
+            Also the parameters of scatter and groups.
 
         Returns
         -------
         DataFrame
-            Columns of the interval are named for its kind and mass, by ArviZ's settings. With
-            ``honesty`` above 1.3 it is too narrow; ``honest_lb, honest_ub`` are a wider one.
+            Columns of the interval are named for its kind and mass, by ArviZ's settings. Variables
+            of the posterior also have ``widened``: their standard deviation over the model's own.
 
         Raises
         ------
         LawError
             If the posterior has no such variable.
         """
-        chosen = of if isinstance(of, xr.Dataset) else select_quantities(self.posterior, of, all)
-        return summary_table(chosen, self.case_log_likelihood(resample))
+        if isinstance(of, xr.Dataset):
+            return summary_table(of)
+        chosen = select_quantities(self.posterior, of, all)
+        return summary_table(chosen, self.as_modelled.posterior[list(chosen)])
 
     def predict(
         self,
@@ -246,7 +251,7 @@ class Fit:
             With the group.
         """
         seed = self.random_seed if random_seed is None else random_seed
-        return self.with_groups(predictive_groups(self.draws, seed))
+        return self.with_groups(predictive_groups(self.as_modelled.draws, seed))
 
     def with_groups(self, groups: Mapping[str, xr.Dataset]) -> "Fit":
         """Add groups to the tree, or replace them.
@@ -282,8 +287,7 @@ class Fit:
     @property
     def fitted_draws(self) -> FittedDraws:
         """Everything that the answer of the fit is computed from."""
-        cases = self.case_log_likelihood()
-        return FittedDraws(self.draws, self.drift, cases, self.verdict, self.random_seed)
+        return FittedDraws(self.draws, self.drift, self.verdict, self.random_seed)
 
     def document(
         self,
@@ -302,7 +306,7 @@ class Fit:
         flops, at : sequence of float and mapping of str to float, optional
             Compute budgets in FLOP, and the law's extra inputs, to answer for.
         all : bool
-            Also the parameters of scatter, clusters and groups.
+            Also the parameters of scatter and groups.
 
         Returns
         -------

@@ -10,25 +10,12 @@ import xarray as xr
 from bayescale.inference.record import Sampled, Sampler, Settings
 from bayescale.inference.sample import ESS, SAMPLERS
 from bayescale.inference.structure import Structure
-from bayescale.posterior.cluster_terms import recover_cluster_terms
 from bayescale.posterior.convergence import chains_mixed
 from bayescale.posterior.draws import SAMPLE_DIMS, Draws
 from bayescale.posterior.quantities import quantities
 
 LONGER = 4
 """How many times as many draws are sampled where the chosen number is too correlated."""
-
-
-def _sample_parameters(
-    sampler: Sampler, structure: Structure, runs: pd.DataFrame, settings: Settings
-) -> Sampled:
-    """Sample all free parameters, and recover cluster terms that the sampler integrated out."""
-    sampled = sampler(structure, runs, settings)
-    if not sampled.marginal:
-        return sampled
-    free = Draws(structure, sampled.posterior, runs)
-    terms = recover_cluster_terms(free, settings.random_seed)
-    return replace(sampled, posterior=sampled.posterior.assign(terms))
 
 
 def sample_carefully(
@@ -56,7 +43,7 @@ def sample_carefully(
     Sampled
         With the seconds of all attempts.
     """
-    sampled = _sample_parameters(sampler, structure, runs, settings)
+    sampled = sampler(structure, runs, settings)
     if settings.target_accept is not None:
         return sampled
     # What importance sampling could not do once, it does not try again.
@@ -64,7 +51,7 @@ def sample_carefully(
     by_nuts = "diverging" in sampled.sample_stats
     if by_nuts and bool(sampled.sample_stats["diverging"].any()):
         careful = replace(settings, target_accept=0.99)
-        again = _sample_parameters(sampler, structure, runs, careful)
+        again = sampler(structure, runs, careful)
         sampled = _with_seconds_of(sampled, again)
     sampling = settings.sampling
     ungrouped = structure.by is None or structure.own_groups
@@ -78,7 +65,7 @@ def sample_carefully(
     # More draws of NUTS find more places to diverge in.
     accept = max(0.97, sampled.target_accept) if by_nuts else None
     longer = replace(settings, sampling=more, target_accept=accept)
-    again = _sample_parameters(sampler, structure, runs, longer)
+    again = sampler(structure, runs, longer)
     draw = np.arange(sampling.draws)
     kept = {"draw": slice(None, None, LONGER)}
     posterior, stats = (

@@ -1,7 +1,7 @@
 """The tree that a fit keeps, made from draws; and the table of runs back out of it.
 
-Its groups are those that ArviZ knows, and three more: ``drift``, ``loo`` and ``runs``. They hold
-plain numbers, booleans and text only, so that NetCDF can hold them.
+Its groups are those that ArviZ knows, and four more: ``model_posterior``, ``drift``, ``loo`` and
+``runs``. They hold plain numbers, booleans and text only, so that NetCDF can hold them.
 """
 
 import json
@@ -20,9 +20,11 @@ from bayescale.inference.structure import Structure, observed_name, observed_val
 from bayescale.posterior.draws import SAMPLE_DIMS, Draws, strip_prefix
 from bayescale.posterior.drift import draw_drift
 from bayescale.posterior.expectation import expected_response
+from bayescale.posterior.jackknife import case_log_likelihood, resampling_unit
 from bayescale.posterior.loo import leave_one_out
 from bayescale.posterior.pointwise import log_likelihood, per_run, replicate_runs
 from bayescale.posterior.quantities import quantities
+from bayescale.posterior.widening import widen
 from bayescale.runs.read import digest
 from bayescale.spec.columns import is_real
 
@@ -39,7 +41,7 @@ def assemble(
     runs : DataFrame
         Validated runs.
     sampled : Sampled
-        Draws of all free parameters, cluster terms included.
+        Draws of all free parameters.
     settings : Settings
         How they were sampled.
 
@@ -47,20 +49,25 @@ def assemble(
     -------
     DataTree
     """
-    sizes = settings.sampling
-    posterior = quantities(Draws(structure, sampled.posterior, runs))
-    pointwise = log_likelihood(Draws(structure, posterior, runs))
+    # The likelihood is that of the model's own draws; the answer comes from the widened ones.
+    modelled = Draws(structure, quantities(Draws(structure, sampled.posterior, runs)), runs)
+    pointwise = log_likelihood(modelled)
+    unit = resampling_unit(structure.clusters)
+    cases = case_log_likelihood(modelled, per_run(pointwise), unit)
+    free = widen(Draws(structure, sampled.posterior, runs), cases)
+    posterior = quantities(Draws(structure, free, runs))
     along = np.arange(len(runs))
     inputs = {name: ("run", runs[name].to_numpy()) for name in structure.law.columns_read}
     groups = {
         "posterior": posterior.assign_attrs(
             inference_library=sampled.library, sample_dims=list(SAMPLE_DIMS)
         ),
+        "model_posterior": modelled.posterior,
         "sample_stats": sampled.sample_stats,
         "log_likelihood": pointwise,
         "observed_data": xr.Dataset(_observed(structure, runs), {"run": along}),
         "constant_data": xr.Dataset(inputs, {"run": along}),
-        "drift": draw_drift(structure.law, sizes.chains, sizes.draws, settings.random_seed),
+        "drift": draw_drift(Draws(structure, posterior, runs), settings.random_seed),
         "loo": leave_one_out(sampled.posterior, per_run(pointwise)),
         "runs": _run_columns(runs),
     }
@@ -130,13 +137,13 @@ def split_stage(structure: Structure, tree: xr.DataTree) -> tuple[Structure, xr.
             f"law {structure.law.name!r} has no stage; expected a law that has one for an input. "
             "Use the fit itself."
         )
-    prefixed = ("posterior", "log_likelihood", "observed_data", "drift")
+    prefixed = ("posterior", "model_posterior", "log_likelihood", "observed_data", "drift")
     groups = {
         name: strip_prefix(stage, values.to_dataset()) if name in prefixed else values.to_dataset()
         for name, values in tree.children.items()
         if name in (*prefixed, "sample_stats", "constant_data", "runs")
     }
-    groups["loo"] = leave_one_out(groups["posterior"], per_run(groups["log_likelihood"]))
+    groups["loo"] = leave_one_out(groups["model_posterior"], per_run(groups["log_likelihood"]))
     own = xr.DataTree.from_dict(groups)
     own.attrs = {**tree.attrs, **_describe_structure(stage), "warnings": "[]"}
     return stage, own

@@ -1,25 +1,20 @@
-"""Clusters of runs with correlated errors: the misfit that runs of about the same compute share.
+"""Clusters of runs that err together: runs of about the same compute.
 
-No law is exactly true, and where it is off, it is off for a whole compute budget. Residuals within
-a budget are then correlated, runs carry less information than they seem to, and intervals come out
-too narrow. So each budget has an *offset* of its own, and a *tilt* along the direction in which
-its runs differ. Both act on the logarithm of the expected response, and both shrink towards zero:
-
-    log expected_i = log law_i + offset_sd * u[c_i] + tilt_sd * v[c_i] * t_i,   u, v ~ Normal(0, 1)
+No law is exactly true, and where it is off, it is off for a whole compute budget. Errors of the
+runs of a budget are then correlated, and runs carry less information than they seem to. Clusters
+have no terms in the model, which would take the law's place. They are what resampling draws, and
+the posterior is widened by them (`bayescale.posterior.widening`).
 
 Clusters are found in the flops, or named by a column.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from bayescale.errors import DataError
-from bayescale.priors import LogNormal, Prior
 from bayescale.spec.compute import RESOLUTION, same_compute
-from bayescale.spec.functions import Array
 from bayescale.spec.law import AUTO, Law
 
 FLOPS = "flops"
@@ -28,20 +23,10 @@ WIDTH = 0.25
 """Decades of compute that a cluster spans at most: a factor of 1.8. Budgets of a sweep are usually
 further apart than that; runs at no particular budgets are cut into pieces."""
 
-INDEX, TILT = "cluster_index", "cluster_tilt"
-"""Names in the model of each run's cluster, and of its position along the direction of tilt."""
-
-# On public studies these are a few tenths of a percent, depending on the law and on the study. A
-# prior that reaches to zero and far up mixes badly, and lets few clusters absorb what the law
-# should explain.
-BETWEEN = LogNormal(mu=np.log(0.002), sigma=0.8)
-
-PRIORS: Mapping[str, Prior] = {"offset_sd": BETWEEN, "tilt_sd": BETWEEN}
-
 
 @dataclass(frozen=True)
 class Clusters:
-    """Which runs have correlated errors.
+    """Which runs err together.
 
     Parameters
     ----------
@@ -49,9 +34,6 @@ class Clusters:
         The column that names the clusters, or ``"flops"``.
     labels : tuple of str
         Name of each cluster.
-    tilted : bool
-        Whether clusters have a tilt besides their offset. Not in a law of one input, where a tilt
-        would be the law's own exponent.
     edges : tuple of (float, float)
         Lowest and highest flops of each cluster that was found in them; empty where a column names
         the clusters.
@@ -61,7 +43,6 @@ class Clusters:
 
     by: str
     labels: tuple[str, ...]
-    tilted: bool
     edges: tuple[tuple[float, float], ...] = ()
     group: str | None = None
 
@@ -70,19 +51,18 @@ class Clusters:
         """What `find_clusters` needs to find them again."""
         return AUTO if self.edges else self.by
 
-    @property
-    def terms(self) -> tuple[str, ...]:
-        """The terms that each cluster has of its own."""
-        return ("offset", "tilt") if self.tilted else ("offset",)
-
-    @property
-    def priors(self) -> dict[str, Prior]:
-        """Priors of the standard deviations between clusters."""
-        return {f"{term}_sd": PRIORS[f"{term}_sd"] for term in self.terms}
-
     def index(self, runs: pd.DataFrame) -> np.ndarray:
         """Position of each run's cluster among the labels; -1 where it is in none."""
         return pd.Index(self.labels).get_indexer(pd.Index(self.names(runs)))
+
+    def cases(self, runs: pd.DataFrame) -> list[str]:
+        """Name of what resampling draws with each run: its cluster, or ``run 7`` if it is in none.
+
+        Rows are counted from 1.
+        """
+        alone = [f"run {row}" for row in range(1, len(runs) + 1)]
+        named = [self.labels[k] if k >= 0 else "" for k in self.index(runs)]
+        return [name or own for name, own in zip(named, alone, strict=True)]
 
     def names(self, runs: pd.DataFrame) -> list[str]:
         """Name of each run's cluster, also of those that are not among the labels.
@@ -115,7 +95,7 @@ def find_clusters(
     Parameters
     ----------
     law : Law
-        Its inputs decide whether clusters can have a tilt.
+        Which may say what makes a cluster.
     runs : DataFrame
         Validated runs.
     by : str, optional
@@ -140,8 +120,7 @@ def find_clusters(
     edges = compute_neighbourhoods(runs) if by == AUTO else ()
     if by == AUTO and not edges:
         return None
-    tilted = law.clusters.tilt and len(law.inputs) > 1
-    clusters = Clusters(FLOPS if edges else by, (), tilted, edges, group)
+    clusters = Clusters(FLOPS if edges else by, (), edges, group)
     if clusters.by not in runs:
         raise DataError(
             f"clusters={clusters.by!r} names no column of the table; expected one of "
@@ -186,34 +165,3 @@ def _text(runs: pd.DataFrame, by: str) -> list[str]:
     """Values of a column as text; empty where they are missing."""
     column = runs[by] if by in runs else pd.Series(np.nan, index=runs.index)
     return ["" if pd.isna(value) else str(value) for value in column]
-
-
-def tilt_direction(design: Mapping[str, Array], index: Array) -> Array:
-    """Direction in which the runs of a cluster differ most, as weights of the standardised inputs.
-
-    Along a compute budget that is more tokens for fewer params; along a training curve, more
-    tokens.
-    """
-    columns = pd.DataFrame(np.column_stack(list(design.values())))
-    within = columns - columns.groupby(index).transform("mean")
-    weights = np.linalg.svd(within.to_numpy(), full_matrices=False)[2][0]
-    return np.asarray(weights * np.where(weights[-1] < 0, -1.0, 1.0))
-
-
-def tilt_places(
-    clusters: Clusters,
-    design: Mapping[str, Array],
-    index: Array,
-    points: Mapping[str, Array] | None = None,
-) -> Array:
-    """Position of each run along the direction of tilt, standardised; or of each point.
-
-    Points outside the runs get the position of the last run: how a budget tilts there is not known.
-    """
-    inside = index >= 0
-    weights = tilt_direction({name: x[inside] for name, x in design.items()}, index[inside])
-    along = np.column_stack(list(design.values())) @ weights
-    if points is None:
-        return np.asarray(along / along.std())
-    projected = np.column_stack(list(points.values())) @ weights
-    return np.asarray(np.clip(projected, along.min(), along.max()) / along.std())

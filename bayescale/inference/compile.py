@@ -57,7 +57,7 @@ def compiled_model(structure: Structure, runs: pd.DataFrame) -> Compiled:
             del _COMPILED[next(iter(_COMPILED))]
         # With a C compiler PyTensor would run it for every constant that it folds.
         with pytensor.config.change_flags(cxx=""):
-            _COMPILED[structure.key] = compile_model(build_model(structure, runs, marginal=True))
+            _COMPILED[structure.key] = compile_model(build_model(structure, runs))
     return _COMPILED[structure.key]
 
 

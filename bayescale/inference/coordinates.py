@@ -53,7 +53,7 @@ def blocks_of(structure: Structure, prefix: str = "") -> Iterator[Block]:
     Parameters
     ----------
     structure : Structure
-        The model; terms of clusters are left out where they can be integrated out.
+        The model.
     prefix : str
         Prefix of its names, where it is a stage.
     """
@@ -75,10 +75,6 @@ def blocks_of(structure: Structure, prefix: str = "") -> Iterator[Block]:
         yield Block(f"{own}_mean_z", STANDARD, shape, _unnamed(f"{own}_mean_z", shape))
         offset = (*shape, groups - 1)
         yield Block(f"{own}_offset", None, offset, _unnamed(f"{own}_offset", offset))
-    if structure.clusters is not None and not structure.integrable:
-        for term in structure.clusters.terms:
-            shape = (len(structure.clusters.labels),)
-            yield Block(f"{prefix}{term}_z", STANDARD, shape, ("cluster",))
 
 
 def _unnamed(name: str, shape: tuple[int, ...]) -> tuple[str, ...]:
@@ -140,6 +136,30 @@ def values_and_log_prior(
                 own_dims = (parts, (str(part.by), *parts))
                 dims |= dict(zip(pooled, own_dims, strict=True))
     return values, dims, log_prior
+
+
+def points_of(structure: Structure, posterior: xr.Dataset) -> Array:
+    """The points at which all parameters have given values, (point, coordinate).
+
+    Parameters
+    ----------
+    structure : Structure
+        The model.
+    posterior : Dataset
+        Draws of free parameters, (chain, draw, ...), as `as_dataset` makes them.
+    """
+    columns = []
+    for block in blocks_of(structure):
+        values = posterior[block.name].transpose("chain", "draw", *block.dims).to_numpy()
+        values = values.reshape(-1, *values.shape[2:])
+        if block.prior is not None:
+            own = block.prior.forward(values)
+        else:  # the last of numbers that sum to zero follows from the others
+            count, last = values.shape[-1], values[..., -1:]
+            total = -np.sqrt(count) * last
+            own = values[..., :-1] + total / (np.sqrt(count) + count)
+        columns.append(own.reshape(len(values), -1))
+    return np.concatenate(columns, axis=1)
 
 
 def _with_stages(structure: Structure, prefix: str = "") -> Iterator[tuple[str, Structure]]:
@@ -238,16 +258,8 @@ def draw_prior(structure: Structure, count: int, random_seed: int) -> xr.Dataset
     Returns
     -------
     Dataset
-        Free parameters and terms of clusters; coefficients follow from them.
+        Free parameters; coefficients follow from them.
     """
     points = draw_prior_points(structure, count, random_seed)
     values, dims, _ = values_and_log_prior(structure, points)
-    for prefix, part in _with_stages(structure):
-        clusters = part.clusters if part.integrable else None
-        if clusters is None:
-            continue
-        for term in clusters.terms:
-            rng = np.random.default_rng([random_seed, len(values), len(points[0])])
-            values[f"{prefix}{term}_z"] = rng.standard_normal((count, len(clusters.labels)))
-            dims[f"{prefix}{term}_z"] = ("cluster",)
     return as_dataset(structure, values, dims)

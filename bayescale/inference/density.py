@@ -1,8 +1,8 @@
 """The log density of a model in numpy, at many points at once.
 
-It is that of the PyMC model (`bayescale.inference.model`), the terms of clusters integrated out,
-from the law's own formula and the likelihood's own scatter. Nothing is compiled, and a batch of
-points costs little more than the arithmetic.
+It is that of the PyMC model (`bayescale.inference.model`), from the law's own formula and the
+likelihood's own scatter. Nothing is compiled, and a batch of points costs little more than the
+arithmetic.
 """
 
 from collections.abc import Mapping
@@ -14,14 +14,13 @@ import pandas as pd
 
 from bayescale.inference.coordinates import blocks_of, values_and_log_prior
 from bayescale.inference.groups import Pool
-from bayescale.inference.marginal import log_marginal_batch
 from bayescale.inference.structure import (
     Structure,
     group_index,
     likelihood_columns,
     observed_values,
 )
-from bayescale.inference.units import design_of, slopes_of, tilt_of, units_for
+from bayescale.inference.units import design_of, slopes_of, units_for
 from bayescale.spec.functions import Array, call
 from bayescale.spec.law import Units
 from bayescale.spec.series import conditional
@@ -40,37 +39,21 @@ class _Data:
     units: Units
     group: Array | None
     links: Mapping[str, Array]
-    cluster: Array | None
-    place: Array | None
-    begins: Array
-    clustered: int
 
     @classmethod
     def of(cls, structure: Structure, runs: pd.DataFrame) -> "_Data":
         """Take it from the runs."""
-        law, likelihood, clusters = structure.law, structure.likelihood, structure.clusters
-        units, place = units_for(structure, runs), tilt_of(structure, runs)
-        order, begins = np.arange(len(runs)), np.zeros(0, dtype=int)
-        index = None if clusters is None else clusters.index(runs)
-        if index is not None and structure.integrable:
-            # The runs of a cluster follow one another; those in none come last.
-            order = np.argsort(np.where(index < 0, len(runs), index), kind="stable")
-            index = index[order]
-            begins = np.flatnonzero(np.diff(index[index >= 0], prepend=-1))
-        table = runs.iloc[order]
-        inputs = {name: table[name].to_numpy() for name in law.inputs}
-        design = design_of(law, inputs, units) | likelihood_columns(structure, table, runs)
+        law, likelihood = structure.law, structure.likelihood
+        units = units_for(structure, runs)
+        inputs = {name: runs[name].to_numpy() for name in law.inputs}
+        design = design_of(law, inputs, units) | likelihood_columns(structure, runs, runs)
         return cls(
             inputs=inputs,
-            observed=observed_values(structure, runs)[order],
+            observed=observed_values(structure, runs),
             design=design,
             units=units,
-            group=None if structure.by is None else group_index(structure, table),
+            group=None if structure.by is None else group_index(structure, runs),
             links={} if likelihood.series is None else likelihood.series.links(runs),
-            cluster=index,
-            place=None if place is None else place[order],
-            begins=begins,
-            clustered=0 if index is None else int(np.count_nonzero(index >= 0)),
         )
 
 
@@ -133,13 +116,6 @@ class Density:
         expected = law.formula(**data.inputs, **by_run)
         design = {**data.design, **slopes_of(law, data.inputs, by_run)}
         noise = {name: free[name] for name in structure.noise}
-        if structure.clusters is not None and not structure.integrable:
-            shift: Any = 0.0
-            for term in structure.clusters.terms:
-                effect = free[f"{term}_sd"] * values[f"{prefix}{term}_z"]
-                own = np.pad(effect, [(0, 0), (0, 1)])[:, data.cluster]  # at -1 in no cluster
-                shift = shift + (own * data.place if term == "tilt" else own)
-            expected = law.kind_of(law.response).shifted(expected, shift)
         parameters = likelihood.scattered(law.inputs, expected, design, noise)
         if likelihood.series is not None:
             mu, rho = parameters["mu"], parameters["rho"]
@@ -147,18 +123,7 @@ class Density:
             parameters = conditional(
                 mu, sigma, rho, data.observed, data.links, lambda array, rows: array[..., rows]
             )
-        if structure.integrable:
-            own = log_marginal_batch(
-                data.observed - parameters["mu"],
-                parameters["sigma"],
-                data.begins,
-                data.clustered,
-                data.place,
-                free["offset_sd"],
-                free.get("tilt_sd", 0.0),
-            )
-        else:
-            own = likelihood.family.density_of(data.observed, parameters).sum(axis=-1)
+        own = likelihood.family.density_of(data.observed, parameters).sum(axis=-1)
         return np.asarray(total + own), coefficients
 
 

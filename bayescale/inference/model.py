@@ -23,9 +23,7 @@ import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
 
-from bayescale.inference.clusters import INDEX, TILT, Clusters
 from bayescale.inference.groups import BETWEEN, GROUP_INDEX, OBSERVED, Pool
-from bayescale.inference.marginal import log_marginal
 from bayescale.inference.pooling import partial_parameter, prior_variable
 from bayescale.inference.structure import (
     Structure,
@@ -35,13 +33,13 @@ from bayescale.inference.structure import (
     observed_name,
     observed_values,
 )
-from bayescale.inference.units import design_of, slopes_of, tilt_of, units_for
+from bayescale.inference.units import design_of, slopes_of, units_for
 from bayescale.priors import Prior
 from bayescale.spec.functions import Array, call
 from bayescale.spec.law import UNITS, Units
 from bayescale.spec.series import GAP, PREVIOUS, conditional
 
-INDICES = (GROUP_INDEX, INDEX, PREVIOUS)
+INDICES = (GROUP_INDEX, PREVIOUS)
 
 
 def model_data(structure: Structure, runs: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -72,17 +70,13 @@ def _own_data(structure: Structure, runs: pd.DataFrame) -> dict[str, np.ndarray]
             if pooling is Pool.PARTIAL:
                 numbers = law.groups.between.get(name, BETWEEN).parameters.items()
                 data |= {f"prior_{name}_sd_{key}": number for key, number in numbers}
-    if structure.clusters is not None:
-        data[INDEX] = structure.clusters.index(runs)
-        place = tilt_of(structure, runs)
-        data |= {} if place is None else {TILT: place}
     return {
         name: np.asarray(value, dtype="int32" if name in INDICES else "float64")
         for name, value in data.items()
     }
 
 
-def build_model(structure: Structure, runs: pd.DataFrame, *, marginal: bool = False) -> pm.Model:
+def build_model(structure: Structure, runs: pd.DataFrame) -> pm.Model:
     """PyMC model of a structure on a table of runs.
 
     Parameters
@@ -91,9 +85,6 @@ def build_model(structure: Structure, runs: pd.DataFrame, *, marginal: bool = Fa
         From `bayescale.inference.structure.build_structure`.
     runs : DataFrame
         Validated runs (`bayescale.runs.read`).
-    marginal : bool
-        Integrate the terms of clusters out, where the scatter is Normal. The posterior of all other
-        parameters stays the same, in fewer dimensions (`bayescale.inference.marginal`).
 
     Returns
     -------
@@ -104,17 +95,17 @@ def build_model(structure: Structure, runs: pd.DataFrame, *, marginal: bool = Fa
     coords = {"run": np.arange(len(runs)), **coords_of(structure)}
     # Bounds hold by construction: every parameter is sampled on its unconstrained scale.
     with pm.Model(coords=coords, check_bounds=False) as model:
-        _add_variables(structure, runs, marginal)
+        _add_variables(structure, runs)
     return model
 
 
-def _add_variables(structure: Structure, runs: pd.DataFrame, marginal: bool) -> dict[str, Any]:
+def _add_variables(structure: Structure, runs: pd.DataFrame) -> dict[str, Any]:
     """Add variables to the current model, those of a stage first; returns the coefficients."""
     law, staged = structure.law, {}
     if structure.stage is not None:
         with pm.Model(name=structure.stage.prefix.removesuffix("::"), check_bounds=False):
-            staged = _add_variables(structure.stage, runs, marginal)
-    along_runs = {*law.inputs, OBSERVED, *INDICES, TILT, GAP, *structure.likelihood.columns}
+            staged = _add_variables(structure.stage, runs)
+    along_runs = {*law.inputs, OBSERVED, *INDICES, GAP, *structure.likelihood.columns}
     data = {
         name: pm.Data(name, value, dims="run" if name in along_runs else None)
         for name, value in _own_data(structure, runs).items()
@@ -128,7 +119,7 @@ def _add_variables(structure: Structure, runs: pd.DataFrame, marginal: bool) -> 
         for name, value in call(law.coefficients, {**staged, **free}, units=units).items()
     }
     by_run = {name: _by_run(structure, data, value) for name, value in coefficients.items()}
-    _add_responses(structure, data, units, free, by_run, marginal and structure.integrable)
+    _add_responses(structure, data, units, free, by_run)
     return coefficients
 
 
@@ -167,7 +158,6 @@ def _add_responses(
     units: Units,
     free: Mapping[str, Any],
     coefficients: Mapping[str, Any],
-    integrated: bool,
 ) -> None:
     """Add the density of the responses, given coefficients at each run."""
     law, likelihood = structure.law, structure.likelihood
@@ -177,9 +167,6 @@ def _add_responses(
     design |= {name: data[name] for name in likelihood.columns}
     design |= slopes_of(law, inputs, coefficients)
     noise = {name: free[name] for name in structure.noise}
-    if structure.clusters is not None and not integrated:
-        effects = _cluster_effects(structure.clusters, data, free)
-        expected = law.kind_of(law.response).shifted(expected, effects)
     parameters = likelihood.scattered(law.inputs, expected, design, noise)
     if likelihood.series is not None:
         # Parameters of each row given the row before it.
@@ -189,23 +176,6 @@ def _add_responses(
         parameters = conditional(
             mu, scale, rho, data[OBSERVED], links, lambda array, rows: array[rows]
         )
-    if not integrated:
-        getattr(pm, likelihood.family.distribution)(
-            observed_name(structure), **parameters, observed=data[OBSERVED], dims="run"
-        )
-        return
-    residual = data[OBSERVED] - parameters["mu"]
-    place = data.get(TILT, pt.zeros_like(residual))
-    scales = free["offset_sd"], free.get("tilt_sd", 0.0)
-    sigma = parameters["sigma"] * pt.ones_like(residual)
-    pm.Potential("log_likelihood", log_marginal(residual, sigma, data[INDEX], place, *scales))
-
-
-def _cluster_effects(clusters: Clusters, data: Mapping[str, Any], free: Mapping[str, Any]) -> Any:
-    """Distance of each run's cluster from the law, on the logarithm; 0 for runs in no cluster."""
-    shifts = []
-    for name in clusters.terms:
-        effect = free[f"{name}_sd"] * pm.Normal(f"{name}_z", 0.0, 1.0, dims="cluster")
-        by_run = pt.concatenate([effect, pt.zeros(1)])[data[INDEX]]
-        shifts.append(by_run * data[TILT] if name == "tilt" else by_run)
-    return sum(shifts)
+    getattr(pm, likelihood.family.distribution)(
+        observed_name(structure), **parameters, observed=data[OBSERVED], dims="run"
+    )

@@ -76,7 +76,6 @@ def sample_by_nutpie(structure: Structure, runs: pd.DataFrame, settings: Setting
         way="nuts",
         target_accept=settings.target_accept or TARGET_ACCEPT,
         tune=settings.sampling.tune,
-        marginal=True,
     )
 
 

@@ -104,8 +104,6 @@ class Sampled:
         Draws per chain that were discarded first.
     thin : int
         Every `thin`-th draw was kept.
-    marginal : bool
-        Whether cluster terms were integrated out.
     """
 
     posterior: xr.Dataset
@@ -117,7 +115,6 @@ class Sampled:
     target_accept: float = 0.0
     tune: int = 0
     thin: int = 1
-    marginal: bool = False
 
 
 Sampler = Callable[[Structure, pd.DataFrame, Settings], Sampled]

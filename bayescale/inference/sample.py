@@ -128,7 +128,6 @@ def sample_by_importance(structure: Structure, runs: pd.DataFrame, settings: Set
         library=f"bayescale {version('bayescale')}, importance sampling",
         way="importance",
         reason=reason,
-        marginal=True,
     )
 
 

@@ -14,12 +14,7 @@ import pandas as pd
 from bayescale.errors import LawError
 from bayescale.inference.clusters import Clusters, find_clusters
 from bayescale.inference.groups import Pool, check_known, group_column, group_labels, pools_of
-from bayescale.likelihoods import (
-    NORMAL,
-    NORMAL_VARIANCE_FUNCTION,
-    STUDENT_T,
-    VARIANCE_FUNCTION,
-)
+from bayescale.likelihoods import STUDENT_T, VARIANCE_FUNCTION
 from bayescale.priors import Prior, as_prior
 from bayescale.spec.functions import Array
 from bayescale.spec.law import AUTO, Law, Units
@@ -37,12 +32,11 @@ def own_likelihood(law: Law, runs: pd.DataFrame) -> Likelihood | None:
     return next(usable, law.likelihoods[-1])
 
 
-def default_likelihood(law: Law, runs: pd.DataFrame, *, clustered: bool = False) -> Likelihood:
+def default_likelihood(law: Law, runs: pd.DataFrame) -> Likelihood:
     """Likelihood of a law's own, or else one that the number of runs allows.
 
     A variance function; or one scale, where there are fewer than two runs for every number of the
-    model, counting all parts of the parameters of law and likelihood. Clustered runs scatter
-    normally, others as Student-t.
+    model, counting all parts of the parameters of law and likelihood.
 
     Parameters
     ----------
@@ -50,18 +44,13 @@ def default_likelihood(law: Law, runs: pd.DataFrame, *, clustered: bool = False)
         The law.
     runs : DataFrame
         Validated runs.
-    clustered : bool
-        Whether the runs are in clusters.
     """
     own = own_likelihood(law, runs)
     if own is not None:
         return own
-    varying, one_scale = (
-        (NORMAL_VARIANCE_FUNCTION, NORMAL) if clustered else (VARIANCE_FUNCTION, STUDENT_T)
-    )
-    priors = [*law.priors.values(), *varying.priors_for(law.inputs).values()]
+    priors = [*law.priors.values(), *VARIANCE_FUNCTION.priors_for(law.inputs).values()]
     numbers = sum(max(len(prior.parts), 1) for prior in priors)
-    return varying if len(runs) >= 2 * numbers else one_scale
+    return VARIANCE_FUNCTION if len(runs) >= 2 * numbers else STUDENT_T
 
 
 @dataclass(frozen=True)
@@ -75,7 +64,7 @@ class Structure:
     likelihood : Likelihood
         How runs scatter about it.
     priors : tuple of (str, Prior)
-        Priors of law, likelihood and clusters by parameter, with replacements.
+        Priors of law and likelihood by parameter, with replacements.
     by : str, optional
         Column that groups the runs.
     groups : tuple of str
@@ -83,7 +72,7 @@ class Structure:
     pool : tuple of (str, Pool)
         The parameters that are not shared between groups.
     clusters : Clusters, optional
-        Which runs have correlated errors.
+        Which runs err together. The model does not know of them: they are what resampling draws.
     stage : Structure, optional
         The structure of the law's stage.
     units : Units, optional
@@ -123,16 +112,7 @@ class Structure:
         """Equal for structures whose compiled models are interchangeable."""
         forms = tuple((name, prior.form) for name, prior in self.priors)
         staged = self.stage.key if self.stage else None
-        own = (self.law, self.likelihood, forms, self.by, len(self.groups), self.pool, staged)
-        if self.clusters is None or self.integrable:
-            return (*own, self.clusters is not None)
-        return (*own, len(self.clusters.labels))
-
-    @property
-    def integrable(self) -> bool:
-        """Whether the terms of clusters can be integrated out."""
-        normal = self.likelihood.family.distribution == "Normal"
-        return self.clusters is not None and normal and self.likelihood.series is None
+        return (self.law, self.likelihood, forms, self.by, len(self.groups), self.pool, staged)
 
     @property
     def own_groups(self) -> bool:
@@ -176,7 +156,7 @@ def build_structure(
     pool : mapping of str to str, or str, optional
         How parameters behave across groups.
     clusters : str, optional
-        Column of runs with correlated errors; ``"auto"`` for the choice of the law, None for none.
+        Column of runs that err together; ``"auto"`` for the choice of the law, None for none.
 
     Returns
     -------
@@ -190,10 +170,8 @@ def build_structure(
         If the runs cannot be grouped or clustered by that column.
     """
     by = group_column(law, groups)
-    clustering = find_clusters(law, runs, clusters, by)
-    chosen = likelihood or default_likelihood(law, runs, clustered=clustering is not None)
-    between = clustering.priors if clustering else {}
-    own = {**law.priors, **chosen.priors_for(law.inputs), **between}
+    chosen = likelihood or default_likelihood(law, runs)
+    own = {**law.priors, **chosen.priors_for(law.inputs)}
     given, stage = dict(priors or {}), None
     if law.stage is not None:
         prefix = law.stage.prefix
@@ -217,7 +195,7 @@ def build_structure(
         by=by,
         groups=() if by is None else group_labels(law, chosen, runs, by),
         pool=tuple(pools_of(law, by, pool).items()),
-        clusters=clustering,
+        clusters=find_clusters(law, runs, clusters, by),
         stage=stage,
     )
 
@@ -279,9 +257,8 @@ def coords_of(structure: Structure) -> dict[str, Any]:
         name: prior.parts for name, prior in structure.priors if prior.parts
     } | structure.law.parts
     parts = {structure.part(name): list(names) for name, names in parted.items()}
-    clusters = {"cluster": list(structure.clusters.labels)} if structure.clusters else {}
     groups = {structure.by: list(structure.groups)} if structure.by else {}
-    own = {**groups, **clusters, **parts}
+    own = {**groups, **parts}
     staged = coords_of(structure.stage) if structure.stage else {}
     for name in staged.keys() & own.keys():
         if staged[name] != own[name]:

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.inference.clusters import tilt_places
 from bayescale.inference.structure import Structure
 from bayescale.spec.functions import Array
 from bayescale.spec.law import Law, Units
@@ -31,34 +30,6 @@ def units_of(law: Law, runs: pd.DataFrame) -> Units:
         lowest={name: x.min() for name, x in columns.items()},
         highest={name: x.max() for name, x in columns.items()},
     )
-
-
-def tilt_of(
-    structure: Structure, runs: pd.DataFrame, points: pd.DataFrame | None = None
-) -> np.ndarray | None:
-    """Position of each run, or point, along the direction in which clusters tilt.
-
-    Parameters
-    ----------
-    structure : Structure
-        With clusters, or without.
-    runs : DataFrame
-        The fitted runs, which give the direction.
-    points : DataFrame, optional
-        Other points.
-
-    Returns
-    -------
-    (run,) or (point,) array, or None
-        None where clusters have no tilt.
-    """
-    clusters = structure.clusters
-    if clusters is None or not clusters.tilted:
-        return None
-    known = standardised(structure, runs, runs)
-    others = None if points is None else standardised(structure, runs, points)
-    place: np.ndarray = tilt_places(clusters, known, clusters.index(runs), others)
-    return place
 
 
 def standardised(

@@ -13,7 +13,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "calibration": ["plot_calibration"],
         "claims": ["plot_claims"],
         "coverage": ["plot_by_distance", "plot_coverage"],
-        "honesty": ["plot_honesty"],
         "influence": ["plot_influence"],
         "isoflop": ["plot_slices"],
         "multiverse": ["plot_multiverse"],

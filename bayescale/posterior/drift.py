@@ -6,10 +6,12 @@ the expected response is off by ``drift * d`` on its scale, and the log of the o
 
     drift ~ Normal(0, tau),   split_drift ~ Normal(0, split_tau)
 
-with one of each for a study. Their standard deviations have priors that, for some laws, come from
-back-tests of public studies (``studies/extrapolation``). A study's own runs can update them: a law
-that is fitted to the runs below a cut shows its drift above the cut (`drift_slope`). A misfit that
-depends on compute alone moves no optimum, hence a separate drift for the split.
+with one of each for a study. A law that is off by much among its runs is off by much beyond them:
+so tau is a multiple of the usual distance of a run from the law (`usual_residual`), and the prior
+of the multiple comes, for some laws, from back-tests of public studies (``studies/extrapolation``).
+A study's own runs can update it: a law that is fitted to the runs below a cut shows its drift above
+the cut (`drift_slope`). A misfit that depends on compute alone moves no optimum, hence a separate
+drift for the split.
 """
 
 from collections.abc import Iterable
@@ -17,8 +19,8 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy import stats
 
-from bayescale.posterior.cluster_terms import cluster_effects_at_points
 from bayescale.posterior.draws import SAMPLE_DIMS, Draws
 from bayescale.posterior.expectation import expected_response, scatter_sd
 from bayescale.priors import LogNormal
@@ -26,11 +28,11 @@ from bayescale.spec.compute import SIX_ND, Cost
 from bayescale.spec.functions import Array, call
 from bayescale.spec.law import Law
 
-TAU = LogNormal(mu=np.log(0.03), sigma=0.8)
-"""Standard deviation of the log response per decade beyond the runs, for laws without back-tests:
-between those of laws that have them."""
+RATIO = LogNormal(mu=np.log(4.0), sigma=0.8)
+"""Standard deviation of the response on its scale per decade beyond the runs, over the usual
+residual, for laws without back-tests: about those of laws that have them, and less sure."""
 
-SPLIT_TAU = LogNormal(mu=np.log(0.18), sigma=0.8)
+SPLIT_TAU = LogNormal(mu=np.log(0.44), sigma=1.0)
 """Standard deviation of the log of the optimal params, for laws without back-tests."""
 
 PROPOSALS = 20
@@ -61,15 +63,13 @@ def run_sizes(law: Law, table: pd.DataFrame, cost: Cost = SIX_ND) -> Array:
     return np.asarray(table[list(law.inputs)].prod(axis=1))
 
 
-def draw_drift(law: Law, chains: int, draws: int, random_seed: int) -> xr.Dataset:
+def draw_drift(draws: Draws, random_seed: int) -> xr.Dataset:
     """Draw one drift for each draw of a posterior.
 
     Parameters
     ----------
-    law : Law
-        With priors of tau, or without.
-    chains, draws : int
-        Chains, and draws per chain.
+    draws : Draws
+        Of a fitted law.
     random_seed : int
         Seed of these draws.
 
@@ -80,17 +80,69 @@ def draw_drift(law: Law, chains: int, draws: int, random_seed: int) -> xr.Datase
         with its prefix.
     """
     rng = np.random.default_rng(random_seed)
-    size = (chains, draws)
-    drawn = {}
-    for name, prior in (("", law.drift.tau or TAU), ("split_", law.drift.split_tau or SPLIT_TAU)):
-        scale = prior.draw(size, rng)
-        drawn[f"{name}tau"] = (SAMPLE_DIMS, scale)
-        drawn[f"{name}drift"] = (SAMPLE_DIMS, scale * rng.standard_normal(size))
-    own = xr.Dataset(drawn)
-    if law.stage is None:
+    size = tuple(draws.posterior.sizes[dim] for dim in SAMPLE_DIMS)
+    tau = draw_tau(draws, size, rng)
+    drift = tau * rng.standard_normal(size)
+    split_tau = (draws.law.drift.split_tau or SPLIT_TAU).draw(size, rng)
+    drawn = {
+        "tau": tau,
+        "drift": drift,
+        "split_tau": split_tau,
+        "split_drift": split_tau * rng.standard_normal(size),
+    }
+    own = xr.Dataset({name: (SAMPLE_DIMS, values) for name, values in drawn.items()})
+    if draws.structure.stage is None:
         return own
-    staged = draw_drift(law.stage, chains, draws, random_seed + 1)
-    return own.assign({f"{law.stage.prefix}{name}": values for name, values in staged.items()})
+    staged = draw_drift(draws.stage, random_seed + 1)
+    prefix = draws.structure.stage.prefix
+    return own.assign({f"{prefix}{name}": values for name, values in staged.items()})
+
+
+def draw_tau(draws: Draws, size: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Draw from the prior of tau.
+
+    Parameters
+    ----------
+    draws : Draws
+        Of a fitted law, whose residuals are the unit where the prior is one of their multiple.
+    size : tuple of int
+        How many.
+    rng : Generator
+        Where they come from.
+    """
+    drift = draws.law.drift
+    if drift.tau is not None:
+        return drift.tau.draw(size, rng)
+    return usual_residual(draws) * (drift.ratio or RATIO).draw(size, rng)
+
+
+def usual_residual(draws: Draws) -> float:
+    """The usual distance of a run from the law alone, on the scale of misfits.
+
+    The median absolute residual as a standard deviation, corrected for the coefficients that were
+    fitted to the same runs.
+
+    Parameters
+    ----------
+    draws : Draws
+        Of a fitted law.
+    """
+    runs = draws.runs
+    middle = expected_response(draws, runs, "run").median(SAMPLE_DIMS).to_numpy()
+    count = len(runs)
+    free = max(count - len(draws.law.coefficient_labels), 1)
+    usual = np.median(abs(_misfit(draws.law, runs, middle))) / stats.norm.ppf(0.75)
+    return float(usual * np.sqrt(count / free))
+
+
+def _misfit(law: Law, runs: pd.DataFrame, middle: Array) -> Array:
+    """Observed less expected response, on the scale of misfits.
+
+    An observed response may be at an end of its scale, so its misfit is linearised.
+    """
+    kind = law.kind_of(law.response)
+    apart = kind.scaled(runs[law.response].to_numpy()) - kind.scaled(middle)
+    return np.asarray(apart if kind.logged else apart / kind.slope(middle))
 
 
 def drift_share(drift: xr.Dataset, optimum: xr.Dataset) -> xr.DataArray:
@@ -114,7 +166,7 @@ def drift_share(drift: xr.Dataset, optimum: xr.Dataset) -> xr.DataArray:
     return (added.var(SAMPLE_DIMS) / whole).clip(max=1.0)
 
 
-def drift_slope(draws: Draws, larger: pd.DataFrame, random_seed: int) -> tuple[float, float]:
+def drift_slope(draws: Draws, larger: pd.DataFrame) -> tuple[float, float]:
     """Drift that larger runs show of a law fitted to smaller ones, and its variance.
 
     Parameters
@@ -123,8 +175,6 @@ def drift_slope(draws: Draws, larger: pd.DataFrame, random_seed: int) -> tuple[f
         Of the law fitted to the smaller runs.
     larger : DataFrame
         Runs beyond them.
-    random_seed : int
-        For the effects of new clusters.
 
     Returns
     -------
@@ -136,19 +186,17 @@ def drift_slope(draws: Draws, larger: pd.DataFrame, random_seed: int) -> tuple[f
     law = draws.law
     kind = law.kind_of(law.response)
     decades = extrapolation_decades(law, larger, draws.runs)
-    shift = cluster_effects_at_points(draws, larger, np.random.default_rng(random_seed))
     scatter = scatter_sd(draws, larger)
     expected = expected_response(draws, larger)
-    predicted = kind.forward(expected) + shift
-    samples = predicted.stack(sample=SAMPLE_DIMS).transpose("point", "sample").to_numpy()
+    samples = (
+        kind.forward(expected).stack(sample=SAMPLE_DIMS).transpose("point", "sample").to_numpy()
+    )
     middle = expected.median(SAMPLE_DIMS).to_numpy()
-    # An observed response may be at an end of its scale, so its misfit is linearised.
     steep = 1.0 if kind.logged else kind.slope(middle)
     variance = (
         np.broadcast_to(scatter.mean({*scatter.dims} - {"point"}), len(larger)) / steep
     ) ** 2
-    observed = kind.scaled(larger[law.response].to_numpy())
-    on_scale = kind.forward(middle) + (observed - kind.scaled(middle)) / steep
+    on_scale = kind.forward(middle) + _misfit(law, larger, middle)
     return weighted_slope(on_scale, samples, variance, decades)
 
 

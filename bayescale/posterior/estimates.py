@@ -9,8 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.posterior.draws import SAMPLE_DIMS
-from bayescale.posterior.jackknife import HONEST
-from bayescale.posterior.summary import interval, summary_table
+from bayescale.posterior.summary import interval, interval_names, summary_table
 from bayescale.wording import (
     count_unit,
     finite,
@@ -26,34 +25,24 @@ OUTSIDE_RUNS = 0.05
 
 @dataclass(frozen=True)
 class Estimate:
-    """A median, or a mean, with its honest interval.
+    """A median, or a mean, with its interval.
 
     Parameters
     ----------
     median, lower, upper, sd : float
         The estimate, the ends of its interval, and its standard deviation.
-    widened : bool
-        Whether the interval is wider than the posterior's own, whose honesty ratio is too large.
     """
 
     median: float
     lower: float
     upper: float
     sd: float
-    widened: bool
 
     @classmethod
     def of_row(cls, median: float, row: Any) -> "Estimate":
-        """An estimate with the honest interval of a row of a summary table."""
-        widened = bool(row["honesty"] > HONEST)
-        return cls(
-            median, float(row["honest_lb"]), float(row["honest_ub"]), float(row["sd"]), widened
-        )
-
-    @property
-    def mark(self) -> str:
-        """An asterisk for a widened interval."""
-        return "*" * self.widened
+        """An estimate with the interval of a row of a summary table."""
+        lower, upper = interval_names()
+        return cls(median, float(row[lower]), float(row[upper]), float(row["sd"]))
 
     def plain(self) -> str:
         """To the second digit of its uncertainty: ``26.8 (17.6 to 38.4)``."""
@@ -111,15 +100,10 @@ class BudgetEstimates:
     estimates: dict[str, Estimate]
     decades_beyond_runs: float
 
-    @property
-    def widened(self) -> bool:
-        """Whether an interval is wider than the posterior's own."""
-        return any(estimate.widened for estimate in self.estimates.values())
-
     def cells(self) -> tuple[str, ...]:
         """As a row of a table: the group if there is one, budget, estimates and decades."""
         estimates = (
-            f"{estimate.plain() if name == 'loss' else estimate.with_power()}{estimate.mark}"
+            f"{estimate.plain() if name == 'loss' else estimate.with_power()}"
             for name, estimate in self.estimates.items()
         )
         group = () if self.group is None else (self.group,)
@@ -160,18 +144,16 @@ def _optimum_names(optimum: xr.Dataset) -> dict[str, str]:
     return first | {str(name): str(name) for name in optimum if name not in first.values()}
 
 
-def budget_estimates(optimum: xr.Dataset, cases: xr.DataArray) -> list[BudgetEstimates]:
+def budget_estimates(optimum: xr.Dataset) -> list[BudgetEstimates]:
     """Estimates at every budget, and for every group.
 
     Parameters
     ----------
     optimum : Dataset
         From `bayescale.posterior.optimum.optimum`.
-    cases : (chain, draw, case) DataArray
-        Log likelihood of what resampling would draw, for honest intervals.
     """
     names = _optimum_names(optimum)
-    table = summary_table(optimum[list(names.values())], cases)
+    table = summary_table(optimum[list(names.values())])
     # The table has the quantities one after another, each with its places in the order of its dims.
     places = optimum["N_opt"].isel(chain=0, draw=0, drop=True)
     rows = places.copy(data=np.arange(places.size).reshape(places.shape))
@@ -217,5 +199,5 @@ def budgets_json(best: xr.Dataset) -> list[dict[str, Any]]:
 
 
 def row_estimates(table: pd.DataFrame) -> dict[str, Estimate]:
-    """Means with their honest intervals, of every row of a summary table."""
+    """Means with their intervals, of every row of a summary table."""
     return {str(name): Estimate.of_row(float(row["mean"]), row) for name, row in table.iterrows()}

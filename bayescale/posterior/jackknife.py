@@ -6,15 +6,13 @@ Giordano and Broderick (2023), arXiv:2305.06466.
 """
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from bayescale.errors import DataError, LawError
 from bayescale.inference.clusters import Clusters
-from bayescale.posterior.cluster_terms import log_cluster_likelihood
+from bayescale.inference.structure import Structure
 from bayescale.posterior.draws import SAMPLE_DIMS, Draws
-
-HONEST = 1.3
-"""An interval with a larger honesty ratio is flagged as too narrow."""
 
 RUN, CLUSTER = "run", "cluster"
 
@@ -53,27 +51,16 @@ def jackknife_sd(draws: xr.DataArray, log_likelihood: xr.DataArray) -> xr.DataAr
     return variance**0.5
 
 
-def honesty(draws: xr.DataArray, log_likelihood: xr.DataArray) -> xr.DataArray:
-    """Jackknife over posterior standard deviation; above `HONEST` the interval is too narrow."""
-    return jackknife_sd(draws, log_likelihood) / draws.std(SAMPLE_DIMS, ddof=1)
-
-
 def resampling_unit(clusters: Clusters | None) -> str:
-    """Unit that the honesty ratio resamples by default: ``"cluster"``, or ``"run"``.
+    """Unit that resampling draws: ``"cluster"``, or ``"run"`` with fewer than five clusters.
 
-    Errors of runs in a cluster are correlated, so that resampling runs one by one gives too little:
-    simulated from models that are right, intervals have a ratio of 0.6 by run and 0.8 by cluster,
-    where 1 is expected. With fewer than five clusters the ratio itself is uncertain by 40% or more,
-    and runs are resampled.
+    Errors of runs in a cluster are correlated, so that resampling runs one by one gives too little.
     """
     return RUN if clusters is None or len(clusters.labels) < 5 else CLUSTER
 
 
 def case_log_likelihood(draws: Draws, log_likelihood: xr.DataArray, unit: str) -> xr.DataArray:
     """Log likelihood of each run, or of each cluster with the runs that are in none.
-
-    With Normal scatter, the terms of a cluster are integrated out. With other scatter they are not,
-    and the sum over the cluster's runs makes a cluster appear less influential than it is.
 
     Parameters
     ----------
@@ -87,7 +74,7 @@ def case_log_likelihood(draws: Draws, log_likelihood: xr.DataArray, unit: str) -
     Returns
     -------
     (chain, draw, case) DataArray
-        With dim ``run`` or ``cluster``.
+        With dim ``run`` or ``cluster``. Clusters come first, in their order.
 
     Raises
     ------
@@ -96,22 +83,40 @@ def case_log_likelihood(draws: Draws, log_likelihood: xr.DataArray, unit: str) -
     DataError
         If the runs are in no clusters.
     """
-    structure, runs = draws.structure, draws.runs
     if unit == RUN:
         return log_likelihood
     if unit != CLUSTER:
         raise LawError(
             f"the unit to resample is {unit!r}; expected {RUN!r} or {CLUSTER!r}. Choose one."
         )
+    clusters = require_clusters(draws.structure, len(draws.runs))
+    names = pd.Index(clusters.cases(draws.runs))
+    labels = [*clusters.labels, *names[~names.isin(clusters.labels)]]
+    member = (names.to_numpy()[:, None] == np.array(labels, dtype=object)).astype(float)
+    summed: xr.DataArray = xr.dot(
+        log_likelihood, xr.DataArray(member, {CLUSTER: labels}, (RUN, CLUSTER)), dim=RUN
+    )
+    return summed
+
+
+def require_clusters(structure: Structure, runs: int) -> Clusters:
+    """The clusters of a structure.
+
+    Parameters
+    ----------
+    structure : Structure
+        With clusters or without.
+    runs : int
+        Number of runs, for the message.
+
+    Raises
+    ------
+    DataError
+        If the runs are in no clusters.
+    """
     if structure.clusters is None:
         raise DataError(
-            f"the {len(runs)} runs are in no clusters; expected some, to leave out one at a time. "
-            f"Ask for {RUN!r}, or name a column with fit(..., clusters=)."
+            f"the {runs} runs are in no clusters; expected some, to leave out one at a time. Name "
+            f"a column with clusters=, or leave out {RUN!r}."
         )
-    if structure.integrable and structure.stage is None:
-        return log_cluster_likelihood(draws)
-    names = np.array([*structure.clusters.labels, ""])[structure.clusters.index(runs)]
-    alone = [f"run {row}" for row in range(1, len(names) + 1)]
-    labels = xr.DataArray(np.where(names == "", alone, names), dims=RUN, name=CLUSTER)
-    summed: xr.DataArray = log_likelihood.groupby(labels).sum(RUN)
-    return summed
+    return structure.clusters

@@ -8,7 +8,6 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.inference.structure import Structure, observed_name, observed_values
-from bayescale.posterior.cluster_terms import cluster_effects_at_runs
 from bayescale.posterior.draws import SAMPLE_DIMS, Draws, add_prefix
 from bayescale.posterior.expectation import scatter_parameters
 from bayescale.spec.series import conditional, draw_series
@@ -102,9 +101,8 @@ def per_run(log_likelihood: xr.Dataset) -> xr.DataArray:
 
 
 def _at_runs(draws: Draws) -> dict[str, Any]:
-    """Parameters of each run's distribution, cluster effects included, (chain, draw, run)."""
-    shift = cluster_effects_at_runs(draws)
-    return _aligned(scatter_parameters(draws, draws.runs, "run", shift), "run")
+    """Parameters of each run's distribution, (chain, draw, run)."""
+    return _aligned(scatter_parameters(draws, draws.runs, "run"), "run")
 
 
 def _aligned(parameters: Mapping[str, Any], dim: str) -> dict[str, np.ndarray]:

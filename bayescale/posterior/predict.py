@@ -1,6 +1,6 @@
 """Predictions for new runs.
 
-A new run differs from the law by the effect of its cluster and by its own scatter.
+A new run differs from the law by how wrong the law is there, and by its own scatter.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,6 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.inference.structure import response_from_observed
-from bayescale.posterior.cluster_terms import cluster_effects_at_points
 from bayescale.posterior.draws import SAMPLE_DIMS, Draws, strip_prefix
 from bayescale.posterior.drift import extrapolation_decades
 from bayescale.posterior.expectation import expected_response
@@ -52,8 +51,8 @@ def predict(
     -------
     Dataset
         ``mean`` and ``new_run``, each (chain, draw, point), in the response's unit, with the inputs
-        as coordinates of ``point``, and ``decades_beyond_runs`` (point). ``new_run`` includes the
-        effect of its cluster and its scatter.
+        as coordinates of ``point``, and ``decades_beyond_runs`` (point). ``new_run`` includes its
+        scatter.
 
     Raises
     ------
@@ -86,8 +85,7 @@ def predict(
     expected = expected_response(grouped, table, inputs=staged.get("mean"))
     decades = xr.DataArray(extrapolation_decades(law, table, draws.runs, cost), dims="point")
     moved = (0.0 if drift is None else drift["drift"]) * decades
-    shift = cluster_effects_at_points(grouped, table, rng)
-    distribution = point_distribution(grouped, table, shift + moved, staged.get("new_run"))
+    distribution = point_distribution(grouped, table, moved, staged.get("new_run"))
     observed = distribution.rvs(size=expected.shape, random_state=rng)
     with np.errstate(over="ignore"):  # a heavy tail on the logarithm reaches past every number
         new_run = response_from_observed(grouped.structure, observed, table, draws.runs)

@@ -49,8 +49,7 @@ def quantities(free: Draws) -> xr.Dataset:
     derived = {name: call(function, parameters) for name, function in likelihood.derived.items()}
     # A parameter that only serves to sample another quantity is not reported beside it.
     serving = {name for function in likelihood.derived.values() for name in arguments(function)}
-    scales = structure.clusters.priors if structure.clusters else {}
-    noise = {name: draws[name] for name in (*structure.noise, *scales) if name not in serving}
+    noise = {name: draws[name] for name in structure.noise if name not in serving}
     roles = {
         "coefficient": stack_parts(law, coefficients),
         "derived": stack_parts(law, law.derive(coefficients)),

@@ -7,9 +7,8 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.errors import LawError
-from bayescale.posterior.chains import labels_of, stack_numbers
+from bayescale.posterior.chains import stack_numbers
 from bayescale.posterior.draws import SAMPLE_DIMS
-from bayescale.posterior.jackknife import HONEST, honesty
 
 
 def interval_names() -> tuple[str, str]:
@@ -46,7 +45,7 @@ def select_quantities(
     names : sequence of str, optional
         Its variables; by default coefficients and derived quantities.
     scatter : bool
-        Without `names`, also the parameters of scatter, clusters and groups.
+        Without `names`, also the parameters of scatter and groups.
 
     Raises
     ------
@@ -65,22 +64,20 @@ def select_quantities(
     return posterior[chosen]
 
 
-def summary_table(draws: xr.Dataset, log_likelihood: xr.DataArray) -> pd.DataFrame:
-    """Mean, sd, interval, honesty and convergence of quantities, a row each.
+def summary_table(draws: xr.Dataset, model: xr.Dataset | None = None) -> pd.DataFrame:
+    """Mean, sd, interval and convergence of quantities, a row each.
 
     Parameters
     ----------
     draws : Dataset
         Quantities, each (chain, draw, ...).
-    log_likelihood : (chain, draw, case) DataArray
-        Log likelihood of the runs or clusters that the honesty ratio resamples, at the same draws.
+    model : Dataset, optional
+        The same quantities at the draws of the model as it stands, before they were widened.
 
     Returns
     -------
     DataFrame
-        ``honest_lb`` and ``honest_ub`` are the interval stretched about the mean by the honesty
-        ratio where that is flagged, and the interval itself elsewhere. Positive quantities are
-        stretched on the logarithm, so that they stay positive.
+        With `model` also ``widened``, the standard deviation over the model's own.
     """
     import arviz_stats
 
@@ -90,40 +87,12 @@ def summary_table(draws: xr.Dataset, log_likelihood: xr.DataArray) -> pd.DataFra
         for name, index in draws.indexes.items()
         if index.dtype.kind == "f"
     }
+    columns = ["mean", "sd", *interval_names(), "ess_bulk", "ess_tail", "r_hat"]
     # Draws that never move and draws too large to square give nan, which shows in the table.
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         table: pd.DataFrame = arviz_stats.summary(draws.assign_coords(labels), round_to="none")
-        table["honesty"] = _honesty_ratios(draws, log_likelihood)
-    positive = stack_numbers(draws).min(axis=(1, 2)) > 0
-    lower, upper = interval_names()
-    stretch = table["honesty"].where(table["honesty"] > HONEST, 1.0)
-    for end, name in ((lower, "honest_lb"), (upper, "honest_ub")):
-        plain = table["mean"] + stretch * (table[end] - table["mean"])
-        with np.errstate(invalid="ignore", divide="ignore"):
-            raised = table["mean"] * (table[end] / table["mean"]) ** stretch
-        table[name] = np.where(stretch == 1, table[end], np.where(positive, raised, plain))
-    return table[
-        [
-            *("mean", "sd", lower, upper, "honesty", "honest_lb", "honest_ub"),
-            *("ess_bulk", "ess_tail", "r_hat"),
-        ]
-    ]
-
-
-def _honesty_ratios(draws: xr.Dataset, log_likelihood: xr.DataArray) -> np.ndarray:
-    """Honesty ratio of every number, in the order of `stack_numbers`."""
-    numbers = xr.DataArray(stack_numbers(draws), dims=("number", *SAMPLE_DIMS))
-    return honesty(numbers, log_likelihood.drop_vars(SAMPLE_DIMS, errors="ignore")).to_numpy()
-
-
-def too_narrow(draws: xr.Dataset, log_likelihood: xr.DataArray) -> list[str]:
-    """Quantities whose interval is too narrow by their honesty ratio.
-
-    Parameters
-    ----------
-    draws, log_likelihood
-        As for `summary_table`.
-    """
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        flagged = _honesty_ratios(draws, log_likelihood) > HONEST
-    return [label for label, narrow in zip(labels_of(draws), flagged, strict=True) if narrow]
+        if model is not None:
+            own = stack_numbers(model).std(axis=(1, 2), ddof=1)
+            table["widened"] = table["sd"] / own
+            columns.insert(4, "widened")
+    return table[columns]

@@ -2,22 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
 
 import pandas as pd
 
-from bayescale import plots
 from bayescale.diagnostics.diagnose import diagnose
 from bayescale.diagnostics.influence import BY_PERCENT, BY_SD, influential_runs
 from bayescale.documents.document import (
     Block,
     Document,
     Listing,
-    Picture,
     Section,
     Table,
     Text,
-    on_axes,
 )
 from bayescale.fitting.answer import answer_sections
 from bayescale.fitting.display import (
@@ -118,30 +114,20 @@ def coefficients_section(fit: Fit, summary: pd.DataFrame, flops: float | None = 
     Returns
     -------
     Section
-        Its numbers hold the parameters of scatter, clusters and groups too.
+        Its numbers hold the parameters of scatter and groups too.
     """
     diagnosis = diagnose(fit)
-    # Without the parameters of scatter, clusters and groups.
+    # Without the parameters of scatter and groups.
     shown = summary.loc[fit.summary().index]
-    honesty = Picture(
-        "honesty",
-        "Honesty ratio: the standard deviation that resampling would give, over the posterior's. "
-        "Near or below 1 an interval is wide enough.",
-        "Honesty ratio of each quantity; those above 1.3 stand out.",
-        on_axes(partial(plots.plot_honesty, shown), (6.4, 0.9 + 0.24 * len(shown))),
-    )
-    # Intervals that are too narrow are in the table, and among the remarks.
-    findings = [finding for finding in diagnosis.findings if finding.name != "honesty"]
     doubts = (
         *fit.warnings[MOST_REMARKS:],
         *(
             f"{finding.sentence} (Threshold {finding.threshold:.3g}: {finding.reason}.)"
-            for finding in findings
+            for finding in diagnosis.findings
         ),
     )
     blocks: list[Block] = [
         summary_block(shown, "Coefficients and what follows from them, with intervals"),
-        honesty,
         Text("What the answer depends on:"),
         Listing(doubts or ("No finding passes its threshold.",)),
     ]
@@ -172,4 +158,4 @@ def _influence_table(runs: pd.DataFrame) -> Table:
         for row, values in zip(runs.index, runs[columns].to_numpy(), strict=True)
     )
     caption = f"Runs that move {runs.attrs['answer']} most when left out (to first order)"
-    return Table(caption, ("run", *columns, "change in posterior sd", "in percent"), rows)
+    return Table(caption, ("run", *columns, "change in sd of the model", "in percent"), rows)

@@ -3,8 +3,8 @@
 from bayescale.documents.document import Block, Listing, Section, Table, Text
 from bayescale.fitting.display import how_drawn
 from bayescale.fitting.record import Fit
-from bayescale.posterior.drift import TAU
-from bayescale.posterior.jackknife import HONEST
+from bayescale.posterior.drift import RATIO, usual_residual
+from bayescale.posterior.jackknife import CLUSTER, resampling_unit
 from bayescale.posterior.summary import interval_kind
 from bayescale.reporting.provenance import UNKNOWN, Origin
 from bayescale.runs.read import describe_runs
@@ -20,24 +20,21 @@ def methods_section(fit: Fit) -> Section:
         f"We fitted the law {law.name!r} ({law.reference}) to {runs}.",
         f"Likelihood: {fit.likelihood.title}.",
     ]
-    if structure.clusters is not None:
-        clusters = structure.clusters
+    resampled = "single runs"
+    clusters = structure.clusters
+    if clusters is not None and resampling_unit(clusters) == CLUSTER:
         of = "about the same compute" if clusters.by == "flops" else f"the same {clusters.by}"
-        terms = "an offset and a tilt" if clusters.tilted else "an offset"
-        how = "integrated out" if structure.integrable else "sampled with the other parameters"
-        sentences.append(
-            f"Runs of {of} ({len(clusters.labels)} clusters) share {terms} from the law. "
-            f"These terms were {how}."
-        )
+        resampled = f"clusters of runs of {of} ({len(clusters.labels)})"
     if structure.by is not None:
         pooled = listed([f"{name} {kind}" for name, kind in structure.pool] or ["nothing pooled"])
         sentences.append(f"Runs are grouped by {structure.by}: {pooled}.")
     kind, mass = interval_kind()
     sentences += [
         f"The posterior was sampled, with seed {fit.random_seed}: {how_drawn(fit.tree)}",
-        f"Intervals hold {mass:.0%} of the posterior ({kind.upper()}). Where the infinitesimal "
-        f"jackknife (Giordano and Broderick 2023) gives more than {HONEST} times the posterior's "
-        "standard deviation, the interval is stretched to that.",
+        "The draws of the law's parameters were stretched about their mean to the covariance that "
+        f"resampling {resampled} would give by the infinitesimal jackknife (Giordano and Broderick "
+        "2023), in the directions in which that is wider (Müller 2013).",
+        f"Intervals hold {mass:.0%} of the draws ({kind.upper()}).",
         drift_sentence(fit),
         f"Expected log predictive density by PSIS-LOO: {_elpd(fit)}.",
     ]
@@ -65,10 +62,16 @@ def drift_sentence(fit: Fit) -> str:
         source = "updated by back-tests of these runs"
     else:
         source = law.drift.source or "assumed, between those of laws that were measured"
+    prior = f"is {law.drift.tau!r}"
+    if law.drift.tau is None:
+        prior = (
+            f"is {law.drift.ratio or RATIO!r} times {usual_residual(fit.draws):.2g}, the usual "
+            "distance of a run from the law"
+        )
     return (
         f"At d decades beyond the runs the expected {scale}{law.response} is shifted by a drift of "
         "d times a number drawn from Normal(0, tau), one for each posterior draw. The prior of tau "
-        f"is {law.drift.tau or TAU!r}; it was {source}."
+        f"{prior}; it was {source}."
     )
 
 

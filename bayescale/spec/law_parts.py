@@ -87,14 +87,17 @@ class Drift:
 
     Parameters
     ----------
+    ratio : Prior, optional
+        Prior of tau, the standard deviation of the response on its scale per decade of size beyond
+        the runs, over the usual distance of a run from the law (`bayescale.posterior.drift`). By
+        default a prior for laws in general.
     tau : Prior, optional
-        Prior of the standard deviation of the response on its scale, per decade of size beyond the
-        runs (`bayescale.posterior.drift`). By default a prior for laws in general.
+        Prior of tau itself, in place of `ratio`.
     split_tau : Prior, optional
         Prior of the same standard deviation for the logarithm of the optimal params.
     source : str
-        Where `tau` comes from, to follow "it was": ``"learned from ..."``, ``"assumed"``. Required
-        with `tau`.
+        Where the prior comes from, to follow "it was": ``"learned from ..."``, ``"assumed"``.
+        Required with `ratio` or `tau`.
     size : callable, optional
         How large a run is, as a function of inputs by name. By default 6 N D, or the product of the
         inputs where they are others.
@@ -102,19 +105,22 @@ class Drift:
     Raises
     ------
     LawError
-        If `tau` has no source, or a source has no `tau`.
+        If both `ratio` and `tau` are given, or one without a source, or a source without one.
     """
 
+    ratio: Prior | None = None
     tau: Prior | None = None
     split_tau: Prior | None = None
     source: str = ""
     size: Callable[..., Array] | None = None
 
     def __post_init__(self) -> None:
-        if bool(self.source) != (self.tau is not None):
+        given = [prior for prior in (self.ratio, self.tau) if prior is not None]
+        if len(given) > 1 or bool(self.source) != bool(given):
             raise LawError(
-                f"drift has tau {self.tau} and source {self.source!r}; expected both or neither. "
-                "Write where the prior of tau comes from, or leave both out."
+                f"drift has ratio {self.ratio}, tau {self.tau} and source {self.source!r}; "
+                "expected one prior with its source, or none of them. Write where the prior comes "
+                "from, or leave both out."
             )
 
 
@@ -127,9 +133,6 @@ class Clustering:
     by : str, optional
         Column that names the cluster of each run; ``"auto"`` looks for compute budgets. None for no
         clusters.
-    tilt : bool
-        Whether clusters have a tilt besides their offset, where there are several inputs.
     """
 
     by: str | None = AUTO
-    tilt: bool = True

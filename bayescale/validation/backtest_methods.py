@@ -20,7 +20,6 @@ from bayescale.inference.structure import (
     response_from_observed,
 )
 from bayescale.likelihoods import STUDENT_T, STUDENT_T_UNLOGGED
-from bayescale.posterior.cluster_terms import cluster_effects_at_points
 from bayescale.posterior.drift import extrapolation_decades
 from bayescale.posterior.pointwise import log_density, point_distribution
 from bayescale.spec.law import Law
@@ -94,7 +93,7 @@ def _predict_by_posterior(task: BacktestTask, *, drift: bool = True) -> HeldOutP
     structure, runs = fitted.structure, fitted.runs
     rng = np.random.default_rng(task.random_seed)
     decades = xr.DataArray(drift * extrapolation_decades(law, larger, runs), dims="point")
-    shift = cluster_effects_at_points(fitted.draws, larger, rng) + fitted.drift["drift"] * decades
+    shift = fitted.drift["drift"] * decades
     distribution = point_distribution(fitted.draws, larger, shift)
     observed = observed_values(structure, larger)
     density = log_density(structure, distribution, observed).reshape(-1, len(larger))

@@ -1,6 +1,6 @@
 """Refits to resampled runs: how far an estimate moves when the runs could have been others.
 
-The honesty ratio of every summary (`bayescale.posterior.jackknife`) estimates this from one fit.
+Every posterior is widened to an estimate of this from one fit (`bayescale.posterior.widening`).
 Here it is measured, at the price of some hundred fits.
 """
 

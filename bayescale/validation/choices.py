@@ -84,9 +84,8 @@ def with_column(runs: pd.DataFrame, *, name: str, column: str) -> pd.DataFrame:
 LIKELIHOODS = MappingProxyType(
     {
         "default": Choice(),
-        "each run on its own": Choice({"clusters": None}),
-        "one scale": Choice({"likelihood": STUDENT_T, "clusters": None}),
-        "one scale, not in log": Choice({"likelihood": STUDENT_T_UNLOGGED, "clusters": None}),
+        "one scale": Choice({"likelihood": STUDENT_T}),
+        "one scale, not in log": Choice({"likelihood": STUDENT_T_UNLOGGED}),
     }
 )
 """How runs scatter; the last two differ only in the logarithm of the response."""
@@ -153,7 +152,7 @@ def budget_choices(fit: Fit, most: int | None = None) -> dict[str, Choice]:
     clusters = fit.structure.clusters
     if clusters is None:
         return {}
-    answer = headline_quantity(fit).draws.to_dataset(name="answer")
+    answer = headline_quantity(fit.as_modelled).draws.to_dataset(name="answer")
     change = influence(fit, answer, of_each=CLUSTER)["answer"].sel(cluster=list(clusters.labels))
     order = np.argsort(-np.abs(change.to_numpy()), kind="stable")[:most]
     what = "budget" if clusters.edges else clusters.by

@@ -5,7 +5,7 @@ what is not known about a compute-optimal model. A comparison measures how much 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from os import PathLike
 from typing import Any
 
@@ -21,7 +21,7 @@ from bayescale.fitting.fit import fit
 from bayescale.fitting.record import Fit
 from bayescale.inference.record import Sampling
 from bayescale.inference.structure import build_structure
-from bayescale.posterior.cluster_terms import require_clusters
+from bayescale.posterior.jackknife import require_clusters
 from bayescale.posterior.optimum import largest_budget
 from bayescale.runs.read import runs_for
 from bayescale.spec.compute import SIX_ND, Cost
@@ -238,8 +238,8 @@ def compare(
     runs : DataFrame or path
         Training runs, with every input of every law.
     leave_out : {"run", "cluster", "backtest"}
-        What is left out and predicted: one run; one cluster of runs (a compute budget), by the law
-        without cluster effects; or the larger runs, every cut counting equally.
+        What is left out and predicted: one run; one cluster of runs (a compute budget); or the
+        larger runs, every cut counting equally.
     likelihood : Likelihood, optional
         As for `bayescale.fit`, the same for every law. By default the one that suits the law with
         the most parameters.
@@ -292,7 +292,7 @@ def compare(
     chosen = likelihood or min(usual, key=lambda one: len(one.priors_for(laws[0].inputs)))
     if leave_out == "cluster":
         for structure in structures:
-            require_clusters(replace(structure, likelihood=chosen), len(responses[0]))
+            require_clusters(structure, len(responses[0]))
     seed = seed_of_sweep(random_seed, parallel)
     options: dict[str, Any] = {"likelihood": chosen, "clusters": clusters, "random_seed": seed}
     fits, scores = {}, {}

@@ -20,14 +20,11 @@ from scipy.special import logsumexp
 
 from bayescale.fitting.fit import fit as fit_law
 from bayescale.fitting.record import Fit
-from bayescale.posterior.cluster_terms import (
-    case_labels,
-    log_cluster_density,
-    log_cluster_likelihood,
-    require_clusters,
-)
+from bayescale.inference.structure import observed_values
 from bayescale.posterior.draws import SAMPLE_DIMS
+from bayescale.posterior.jackknife import CLUSTER, require_clusters
 from bayescale.posterior.loo import leave_one_out
+from bayescale.posterior.pointwise import log_density, point_distribution
 from bayescale.runs.read import digest
 from bayescale.spec.functions import Array
 from bayescale.spec.law import AUTO, Law
@@ -53,12 +50,10 @@ def loo_by_run(fit: Fit) -> xr.Dataset:
 def loo_by_cluster(fit: Fit, *, parallel: Parallel = Parallel()) -> xr.Dataset:
     """Each cluster left out: by importance sampling, and by a refit where that is not reliable.
 
-    Of a cluster that was left out, only the scales of offset and tilt are known.
-
     Parameters
     ----------
     fit : Fit
-        Of clustered runs, with Normal scatter.
+        Of clustered runs.
     parallel : Parallel
         File of rows and number of processes, of the refits.
 
@@ -68,9 +63,9 @@ def loo_by_cluster(fit: Fit, *, parallel: Parallel = Parallel()) -> xr.Dataset:
         ``elpd``, ``doubtful`` (the refit failed or is not to be trusted) and ``refitted``, along
         ``case``.
     """
-    density = log_cluster_likelihood(fit.draws)
-    loo = leave_one_out(fit.posterior, density.rename(cluster="run"))
-    cases = _as_cases(loo, case_labels(fit.draws))
+    density = fit.case_log_likelihood(CLUSTER)
+    loo = leave_one_out(fit.as_modelled.posterior, density.rename(cluster="run"))
+    cases = _as_cases(loo, density[CLUSTER].to_numpy().tolist())
     again = np.flatnonzero(cases["doubtful"])
     good, remarks = split_rows(_refit_without(fit, again, parallel), "case", fewest=0)
     elpd, doubtful = cases["elpd"].to_numpy().copy(), cases["doubtful"].to_numpy().copy()
@@ -84,27 +79,25 @@ def loo_by_cluster(fit: Fit, *, parallel: Parallel = Parallel()) -> xr.Dataset:
 def _refit_without(fit: Fit, cases: Array, parallel: Parallel) -> pd.DataFrame:
     """Log density of each of these cases by a fit to all other runs."""
     runs, clusters = fit.runs, require_clusters(fit.structure, len(fit.runs))
-    index = clusters.index(runs)
-    alone = np.flatnonzero(index < 0)
-    names = np.array([*clusters.labels, ""])[index]
-    table = runs.assign(**{KEPT_CLUSTERS: names})
+    names = np.array(clusters.cases(runs))
+    labels = fit.case_log_likelihood(CLUSTER)[CLUSTER].to_numpy()
+    kept = np.where(clusters.index(runs) < 0, "", names)
+    table = runs.assign(**{KEPT_CLUSTERS: kept})
     sampling = {f"{name}s": fit.posterior.sizes[name] for name in SAMPLE_DIMS}
     if fit.tree.attrs["tune"]:  # importance sampling has none
         sampling["tune"] = int(fit.tree.attrs["tune"])
     title = f"{fit.law.name}, {fit.likelihood.name}, {sampling}, {digest(table)[:12]}: without"
     tasks = []
-    for case in cases:
-        together = bool(case < len(clusters.labels))
-        out = index == case if together else np.arange(len(runs)) == alone[case - index.max() - 1]
+    for label in labels[cases]:
+        out = names == label
         options = {
             "law": fit.law,
             "likelihood": fit.likelihood,
             "known": table[~out],
-            "held_out": table[out],
-            "together": together,
+            "held_out": table[out].reset_index(drop=True),
             **sampling,
         }
-        tasks.append((f"{title} {case_labels(fit.draws)[case]}", options))
+        tasks.append((f"{title} {label}", options))
     return sweep(_score_held_out, tasks, parallel=parallel, random_seed=fit.random_seed)
 
 
@@ -113,11 +106,10 @@ def _score_held_out(
     likelihood: Likelihood,
     known: pd.DataFrame,
     held_out: pd.DataFrame,
-    together: bool,
     random_seed: int,
     **sampling: Any,
 ) -> dict[str, Any]:
-    """Log density of held-out runs, of one cluster `together` or one run alone."""
+    """Log density of held-out runs, all together."""
     fitted = fit_law(
         law,
         known,
@@ -126,8 +118,10 @@ def _score_held_out(
         random_seed=random_seed,
         **sampling,
     )
-    index = np.full(len(held_out), 0 if together else -1)
-    density = log_cluster_density(fitted.draws, held_out, index)
+    draws = fitted.as_modelled.draws
+    observed = observed_values(fitted.structure, held_out)
+    by_run = log_density(fitted.structure, point_distribution(draws, held_out), observed)
+    density = by_run.sum(axis=-1)
     return {
         "elpd": float(logsumexp(density) - np.log(density.size)),
         DOUBT: "; ".join(fitted.verdict.reasons),

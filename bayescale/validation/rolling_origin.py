@@ -17,7 +17,7 @@ from bayescale.fitting.fit import fit as fit_law
 from bayescale.fitting.record import Fit
 from bayescale.posterior.drift import (
     PROPOSALS,
-    TAU,
+    draw_tau,
     drift_slope,
     reweighted_tau,
     run_sizes,
@@ -106,7 +106,7 @@ def _fit_slope(
 ) -> dict[str, Any]:
     """Slope of the error above a cut, and its variance."""
     fitted = fit_law(law, known, likelihood=likelihood, clusters=clusters, random_seed=random_seed)
-    slope, variance = drift_slope(fitted.draws, larger.reset_index(drop=True), random_seed)
+    slope, variance = drift_slope(fitted.draws, larger.reset_index(drop=True))
     return {"slope": slope, "variance": variance, DOUBT: " ".join(fitted.verdict.reasons)}
 
 
@@ -115,7 +115,7 @@ def _with_slopes(fit: Fit, rows: pd.DataFrame) -> Fit:
     before = fit.drift
     rng = np.random.default_rng(fit.random_seed)
     shape = (before.sizes["chain"], before.sizes["draw"])
-    prior = (fit.law.drift.tau or TAU).draw((shape[0] * shape[1] * PROPOSALS,), rng)
+    prior = draw_tau(fit.draws, (shape[0] * shape[1] * PROPOSALS,), rng)
     tau = reweighted_tau(prior, rows[["slope", "variance"]].to_numpy(), rng).reshape(shape)
     dims = before["tau"].dims
     drift = before.assign(tau=(dims, tau), drift=(dims, tau * rng.standard_normal(shape)))

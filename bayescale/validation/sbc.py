@@ -29,7 +29,7 @@ from bayescale.posterior.quantities import ROLES, quantities, scalars
 from bayescale.spec.compute import SIX_ND
 from bayescale.spec.law import Law
 from bayescale.spec.likelihood import Likelihood
-from bayescale.validation.simulators import Array, Simulator, with_new_clusters, with_stage
+from bayescale.validation.simulators import Array, Simulator, with_stage
 from bayescale.validation.sweep import DOUBT
 
 RANKED = 100
@@ -53,19 +53,16 @@ def with_units_of(structure: Structure, design: pd.DataFrame) -> Structure:
 def joint_structure(structure: Structure) -> Structure:
     """The structure of observed and replicated runs in one table, as `joint_runs` makes it.
 
-    Replicated runs share the law, its groups and the scatter with the observed ones. Their clusters
-    and their curves are new.
+    Replicated runs share the law, its groups and the scatter with the observed ones. Their curves
+    are new.
     """
-    clusters, likelihood, stage = structure.clusters, structure.likelihood, structure.stage
-    cluster_column, curve_column = _joint_columns(structure)
-    if clusters is not None:
-        labels = (*clusters.labels, *_replicated(clusters.labels))
-        clusters = replace(clusters, by=cluster_column, labels=labels, edges=(), group=None)
+    likelihood, stage = structure.likelihood, structure.stage
     if likelihood.series is not None:
-        likelihood = replace(likelihood, series=replace(likelihood.series, by=curve_column))
+        series = replace(likelihood.series, by=_joint_curve(structure))
+        likelihood = replace(likelihood, series=series)
     return replace(
         structure,
-        clusters=clusters,
+        clusters=None,
         likelihood=likelihood,
         stage=None if stage is None else joint_structure(stage),
     )
@@ -86,37 +83,18 @@ def joint_runs(
     tables = [observed, replicated]
     level: Structure | None = structure
     while level is not None:
-        cluster_column, curve_column = _joint_columns(level)
-        if level.clusters is not None:
-            place = level.clusters.index(observed)
-            for k, labels in enumerate((level.clusters.labels, _replicated(level.clusters.labels))):
-                tables[k] = tables[k].assign(**{cluster_column: np.array([*labels, ""])[place]})
         if level.likelihood.series is not None:
             curve = pd.factorize(observed[level.likelihood.series.by])[0]
             for k in range(2):
-                tables[k] = tables[k].assign(**{curve_column: curve + k * (curve.max() + 2)})
+                own = {_joint_curve(level): curve + k * (curve.max() + 2)}
+                tables[k] = tables[k].assign(**own)
         level = level.stage
     return pd.concat(tables, ignore_index=True)
 
 
-def _joint_columns(structure: Structure) -> tuple[str, str]:
-    """Columns of clusters and curves in a table of observed and replicated runs."""
-    return f"{structure.dim_prefix}joint_cluster", f"{structure.dim_prefix}joint_curve"
-
-
-def _replicated(labels: tuple[str, ...]) -> list[str]:
-    return [f"replicated {label}" for label in labels]
-
-
-def joint_truth(observed: xr.Dataset, replicated: xr.Dataset) -> xr.Dataset:
-    """Truth of both tables: effects of observed clusters, then those of replicated ones."""
-    if "cluster" not in observed.dims:
-        return observed
-    labels = [*observed["cluster"].to_numpy(), *_replicated(tuple(observed["cluster"].to_numpy()))]
-    both = xr.concat(
-        [observed, replicated], "cluster", data_vars="minimal", coords="minimal", compat="override"
-    )
-    return both.assign_coords(cluster=labels)
+def _joint_curve(structure: Structure) -> str:
+    """Column of curves in a table of observed and replicated runs."""
+    return f"{structure.dim_prefix}joint_curve"
 
 
 def rank_truth(
@@ -159,9 +137,8 @@ def rank_truth(
         If a simulated response cannot be fitted.
     """
     law, rng = structure.law, np.random.default_rng(random_seed)
-    known = truth if joint is None else with_new_clusters(structure, truth, random_seed)
-    runs = with_stage(Draws(structure, known, design), rng)
-    runs = runs.assign(**{law.response: simulator(Draws(structure, known, runs), rng)})
+    runs = with_stage(Draws(structure, truth, design), rng)
+    runs = runs.assign(**{law.response: simulator(Draws(structure, truth, runs), rng)})
     kind, values = law.kind_of(law.response), runs[law.response].to_numpy()
     if not np.all(np.isfinite(values) & ~kind.invalid(values)):
         raise DataError(
@@ -169,8 +146,7 @@ def rank_truth(
             "it is. Take tighter priors."
         )
     if joint is not None:
-        truth, runs = joint_truth(truth, known), joint_runs(structure, design, runs)
-        structure = joint
+        structure, runs = joint, joint_runs(structure, design, runs)
     sampled = sample_carefully(
         SAMPLERS[sampling.sampler], structure, runs, Settings(sampling, random_seed)
     )

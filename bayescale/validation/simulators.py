@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.inference.structure import Structure, response_from_observed
-from bayescale.posterior.draws import SAMPLE_DIMS, Draws, add_prefix, strip_prefix
+from bayescale.inference.structure import response_from_observed
+from bayescale.posterior.draws import SAMPLE_DIMS, Draws, add_prefix
 from bayescale.posterior.expectation import expected_response
 from bayescale.posterior.pointwise import replicate_runs
 from bayescale.posterior.quantities import population_names, quantities
@@ -23,23 +23,6 @@ Simulator = Callable[[Draws, np.random.Generator], Array]
 
 OUTLIERS = 0.05
 """Share of runs that are outliers."""
-
-
-def truths_from_posterior(draws: Draws, count: int, random_seed: int) -> xr.Dataset:
-    """Draws of all parameters from a posterior, along ``draw``, one chain; clusters are new ones.
-
-    Parameters
-    ----------
-    draws : Draws
-        Of a fitted law.
-    count : int
-        How many.
-    random_seed : int
-        Which draws they are, and the effects of the new clusters, follow from it. The first truths
-        do not depend on the count.
-    """
-    truths = choose_draws(draws, count, random_seed)
-    return with_new_clusters(draws.structure, truths, random_seed)
 
 
 def choose_draws(draws: Draws, count: int, random_seed: int) -> xr.Dataset:
@@ -56,28 +39,12 @@ def free_parameters(draws: Draws) -> xr.Dataset:
     # A coefficient of a law with groups of its own has the population's value under its name.
     sources = {name: structure.grouped(name) for name, _ in structure.priors}
     free = {name: posterior[own if own in posterior else name] for name, own in sources.items()}
-    terms = structure.clusters.terms if structure.clusters else ()
     kept = [f"{name}_{kind}" for name in population_names(structure) for kind in ("common", "sd")]
-    free |= {name: posterior[name] for name in (*kept, *(f"{term}_z" for term in terms))}
+    free |= {name: posterior[name] for name in kept}
     own_free = xr.Dataset(free)
     if structure.stage is None:
         return own_free
     return own_free.merge(add_prefix(structure.stage, free_parameters(draws.stage)))
-
-
-def with_new_clusters(structure: Structure, truths: xr.Dataset, random_seed: int) -> xr.Dataset:
-    """Truths with effects of clusters drawn from their distribution, those of a stage too."""
-    drawn = {}
-    for k, term in enumerate(structure.clusters.terms if structure.clusters else (), start=1):
-        known = truths[f"{term}_z"].transpose(*SAMPLE_DIMS, ...)
-        # A stream for each, so that the first truths are the same however many are drawn.
-        rng = np.random.default_rng([random_seed, k])
-        drawn[f"{term}_z"] = known.copy(data=rng.standard_normal(known.shape))
-    if structure.stage is None:
-        return truths.assign(drawn)
-    own = strip_prefix(structure.stage, truths)
-    staged = with_new_clusters(structure.stage, own, random_seed + 1)
-    return truths.assign(drawn).assign(add_prefix(structure.stage, staged))
 
 
 def with_stage(truth: Draws, rng: np.random.Generator) -> pd.DataFrame:

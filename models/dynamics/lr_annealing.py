@@ -226,7 +226,7 @@ def lr_annealing(decay: float = 0.999) -> Law:
         derived={"drop_gain": drop_gain},
         drift=Drift(size=lambda lr_sum: lr_sum),
         likelihoods=(autoregressive(SCHEDULE, STEP, APART),),
-        clusters=Clustering(by=SCHEDULE, tilt=False),
+        clusters=Clustering(by=SCHEDULE),
         claims=tuple(claim for claim in LUO if claim.method == f"decay {decay:g}"),
         domain={"lr_sum": (0.3, 22.0), "lr_drop": (0.0, 0.3)},
         reference="Tissue et al. (2024), arXiv:2408.11029, eq. 1",

@@ -97,11 +97,11 @@ CHINCHILLA = Law(
     coefficients=coefficients,
     derived=DERIVED,
     optimum=Optimum(params=optimal_params),
-    # Back-tests of 22 public studies: studies/extrapolation.
+    # Back-tests of thirteen families of studies: studies/extrapolation.
     drift=Drift(
-        tau=LogNormal(mu=np.log(0.0309), sigma=0.70),
-        split_tau=LogNormal(mu=np.log(0.171), sigma=0.61),
-        source="learned from back-tests of 22 public studies",
+        ratio=LogNormal(mu=np.log(4.0), sigma=0.6),
+        split_tau=LogNormal(mu=np.log(0.44), sigma=1.0),
+        source="learned from back-tests of thirteen families of public studies",
     ),
     claims=(*chinchilla_claims.RUNS, *chinchilla_claims.CONVENTIONS, *GEMSTONES, *ADDITIVE),
     domain={"params": (7e7, 1.6e10), "tokens": (5e9, 5e11)},

@@ -125,11 +125,11 @@ KAPLAN_ND = Law(
     coefficients=coefficients,
     derived={"a": params_exponent, "data_exponent": data_exponent},
     optimum=Optimum(params=optimal_params),
-    # Back-tests of 22 public studies: studies/extrapolation.
+    # Back-tests of thirteen families of studies: studies/extrapolation.
     drift=Drift(
-        tau=LogNormal(mu=np.log(0.0615), sigma=0.26),
-        split_tau=LogNormal(mu=np.log(0.450), sigma=0.34),
-        source="learned from back-tests of 22 public studies",
+        ratio=LogNormal(mu=np.log(4.0), sigma=0.6),
+        split_tau=LogNormal(mu=np.log(0.450), sigma=0.6),
+        source="learned from back-tests of thirteen families of public studies",
     ),
     claims=(
         Claim(
