@@ -40,6 +40,45 @@ def test_rows_that_come_four_times_are_kept_once(public_table: PublicTable) -> N
     assert warns("revisiting_lm", "four times")
 
 
+def test_the_grid_of_farseer_has_every_cell_once(public_table: PublicTable) -> None:
+    runs = public_table("farseer")
+    assert warns("farseer", "four of its 404 rows twice")
+    # Lengths are 1e9 times powers of 2^(1/4), off by at most 5 in 100,000.
+    length = (4 * np.log2(runs["tokens"] / 1e9)).round()
+    assert_allclose(runs["tokens"], 1e9 * 2 ** (length / 4), rtol=5e-5)
+    size = runs["params"].rank(method="dense") - 1
+    assert (size.nunique(), length.nunique()) == (25, 37)
+    assert not pd.DataFrame({"size": size, "length": length}).duplicated().any()
+    assert ((size - length) % 2 == 0).all()  # a chequerboard
+    assert runs.groupby(size).size().agg(["min", "max"]).tolist() == [11, 18]
+    assert_allclose((runs["tokens"] / runs["params"]).agg(["min", "max"]), [0.314, 2570], rtol=1e-3)
+
+
+def test_what_laws_leave_of_farseer_is_what_its_card_says(public_table: PublicTable) -> None:
+    """The card's three figures, and with them the units of params and tokens."""
+    runs = public_table("farseer")
+    params, tokens, log_loss = runs["params"], runs["tokens"], np.log(runs["loss"])
+    at_infinity = np.exp(-0.06247 * params**0.13 + 0.12849)
+    level = np.exp(230.734 * params**-0.1729 - 1.54421)
+    exponent = np.exp(-1.66563 * params**0.0459 + 3.1333)
+    expected = at_infinity + level * tokens**-exponent
+    assert np.std(log_loss - np.log(expected)) == pytest.approx(0.0032, abs=5e-5)
+
+    size, length = np.log(params / 1e9), np.log(tokens / 2e10)
+
+    def residuals(values: np.ndarray[Any, Any]) -> Any:
+        E, A, alpha, B, beta = values
+        return np.log(E + A * np.exp(-alpha * size) + B * np.exp(-beta * length)) - log_loss
+
+    chinchilla = least_squares(residuals, [0.4, 0.1, 0.3, 0.1, 0.3])
+    assert np.std(chinchilla.fun) == pytest.approx(0.0085, abs=5e-5)
+    powers = [(i, j) for i in range(6) for j in range(6 - i)]
+    surface = np.column_stack([size**i * length**j for i, j in powers])
+    assert surface.shape[1] == 21
+    fitted = surface @ np.linalg.lstsq(surface, log_loss, rcond=None)[0]
+    assert np.std(log_loss - fitted) == pytest.approx(0.0010, abs=5e-5)
+
+
 def test_llama_points_come_once_and_as_losses(public_table: PublicTable) -> None:
     points = public_table("isoflop_llama3")
     assert len(points) == 133
