@@ -2,33 +2,39 @@
 
     uv run python -m studies.extrapolation.learn build/extrapolation.jsonl
 
-Each study has a tau of its own, and they scatter lognormally about a common one. A slope that a
-cut shows is Normal about zero with variance tau^2 plus its own. The runs above one cut are among
-those above the next lower one, so all cuts of a study together count as one slope.
+Each family of studies has a tau of its own, and they scatter lognormally about a common one. A
+slope that a cut shows is Normal about zero with variance tau^2 plus its own. The runs above one cut
+are among those above the next lower one, so all cuts of a study together count as one slope, and
+all studies of a family together as one as well. Taus of the loss are in units of the usual residual
+of the law on the runs that it was fitted to; those of the split are as they are.
 """
 
 import argparse
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import nutpie
 import pandas as pd
-import pymc as pm
+from scipy import stats
+from scipy.special import logsumexp
 
-from bayescale.posterior.drift import PROPOSALS, reweighted_tau
-from studies.extrapolation.tables import CUTS, JUDGED
+from studies.extrapolation.tables import FAMILIES, JUDGED, STUDIES
 
 Row = Mapping[str, Any]
+Slopes = dict[str, list[list[tuple[float, float]]]]
 SEED = 1
 MASSES = (0.5, 0.8, 0.9, 0.95)
+REPEATS = 10
+"""Draws of tau and drift for each quantile of the errors."""
+MIDDLES = {"slopes": np.log(3.0), "splits": np.log(0.2)}
+"""Middle of the prior of the common tau; its logarithm is Normal with sd 1.5 about it."""
 
 
 def main() -> None:
-    """Print the priors and the coverage they give to studies that were left out of them."""
+    """Print the priors and the coverage they give to families that were left out of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rows", type=Path)
     parser.add_argument("--out", type=Path, help="CSV file for the coverage of every study.")
@@ -38,120 +44,144 @@ def main() -> None:
     judged = []
     for law in dict.fromkeys(row["law"] for row in rows):
         own = [row for row in rows if row["law"] == law]
-        for name in ("slopes", "splits"):
-            median, spread = studied(_by_study(own, name)).learned()
-            print(f"{law}: {name[:-1]} tau, median {median:.4f}, sd of its log {spread:.2f}")
-        judged.append(coverage(own).assign(law=law))
+        for name in MIDDLES:
+            median, spread = learned(_by_family(own, name), name)
+            print(f"{law}: {name[:-1]} tau, median {median:.3g}, sd of its log {spread:.2f}")
+        judged.append(pd.concat([coverage(own), optima(own)]).assign(law=law))
     table = pd.concat(judged, ignore_index=True)
     if chosen.out:
         table.to_csv(chosen.out, index=False)
-    means = table.groupby(["law", "kind", "study"]).mean(numeric_only=True).drop(columns="cut")
-    print(means.groupby(["law", "kind"]).mean().join(_medians(means)).round(4).to_string())
-    print(means.xs("own", level="kind").round(3).to_string())
+    by_study = table.groupby(["law", "kind", "family", "study"]).mean(numeric_only=True)
+    by_family = by_study.drop(columns="cut").groupby(["law", "kind", "family"]).mean()
+    kinds = by_family.groupby(["law", "kind"])
+    print(kinds.mean().join(kinds[["width_90", "rmse"]].median().add_suffix("_median")).to_string())
+    print(by_family.xs("drift", level="kind").to_string())
+    for law in dict.fromkeys(table["law"]):
+        for rival in ("point_fit", "one_scale"):
+            _print_against(by_study.xs(law), rival)
 
 
-def _medians(means: pd.DataFrame) -> pd.DataFrame:
-    return means.groupby(["law", "kind"])[["width_90"]].median().add_suffix("_median")
+def _print_against(by_study: pd.DataFrame, rival: str) -> None:
+    """Print how the CRPS compares with a rival's, by table and over families."""
+    ratio = np.log(by_study.xs("drift")["crps"] / by_study.xs(rival)["crps"]).dropna()
+    families = ratio.groupby("family").mean()
+    print(
+        f"CRPS with drift over that of {rival}: mean log ratio over families "
+        f"{families.mean():+.3f} +- {families.sem():.3f}; smaller on {np.mean(ratio < 0):.0%} of tables; largest ratio "
+        f"{np.exp(ratio.max()):.2f} on {ratio.idxmax()[1]}"
+    )
 
 
-def _by_study(rows: Iterable[Row], name: str) -> dict[str, list[tuple[float, float]]]:
-    """Slopes over all larger runs, of the cuts that count."""
-    by_study: dict[str, list[tuple[float, float]]] = {}
+def _by_family(rows: Iterable[Row], name: str) -> Slopes:
+    """Slopes over all larger runs, of the cuts that count: a list a study, by family."""
+    by_study: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for row in rows:
-        slope = row[name].get("1")
-        if slope is not None and row["cut"] in JUDGED:
-            by_study.setdefault(row["study"], []).append(tuple(slope))
-    return by_study
+        found = row[name].get("1")
+        if found is None or row["cut"] not in JUDGED:
+            continue
+        slope, variance = found["slope"] if name == "splits" else found
+        unit = row["usual"] if name == "slopes" else 1.0
+        if np.isfinite(slope) and variance > 0:
+            by_study[row["study"]].append((slope / unit, variance / unit**2))
+    families: Slopes = defaultdict(list)
+    for study, slopes in by_study.items():
+        families[STUDIES[study]].append(slopes)
+    return dict(families)
 
 
-@dataclass(frozen=True)
-class Studies:
-    """Slopes of all studies, and the model of them, compiled once."""
+def learned(families: Slopes, name: str, without: str | None = None) -> tuple[float, float]:
+    """Median of tau over families, and the sd of its logarithm: posterior means, on a grid.
 
-    names: list[str]
-    owner: np.ndarray
-    compiled: Any
-
-    def learned(self, without: str | None = None) -> tuple[float, float]:
-        """Median of tau over studies, and the sd of its logarithm: posterior means.
-
-        Parameters
-        ----------
-        without : str, optional
-            A study that is left out.
-        """
-        share = 1.0 / np.bincount(self.owner)[self.owner]
-        kept = np.array([name != without for name in self.names])[self.owner]
-        drawn = nutpie.sample(
-            self.compiled.with_data(share=share * kept),
-            draws=1000,
-            chains=4,
-            seed=SEED,
-            target_accept=0.95,
-            progress_bar=False,
-        )
-        posterior = drawn["posterior"].to_dataset()
-        return float(np.exp(posterior["middle"].mean())), float(posterior["spread"].mean())
+    Parameters
+    ----------
+    families : dict of str to list
+        Slopes and their variances, a list a study.
+    name : str
+        ``"slopes"`` or ``"splits"``.
+    without : str, optional
+        A family that is left out.
+    """
+    taus = MIDDLES[name] + np.linspace(-6.0, 5.0, 221)
+    middles = MIDDLES[name] + np.linspace(-3.5, 3.0, 66)[:, None]
+    spreads = np.linspace(0.05, 3.0, 60)[None]
+    log_density = stats.norm.logpdf(middles, MIDDLES[name], 1.5) - 0.5 * spreads**2
+    of_tau = stats.norm.logpdf(taus, middles[..., None], spreads[..., None])
+    of_tau -= logsumexp(of_tau, axis=-1, keepdims=True)
+    for family, studies in families.items():
+        if family != without:
+            fitted = [_log_likelihood(taus, slopes) for slopes in studies]
+            log_density = log_density + logsumexp(of_tau + np.mean(fitted, axis=0), axis=-1)
+    weights = np.exp(log_density - logsumexp(log_density))
+    return float(np.exp((weights * middles).sum())), float((weights * spreads).sum())
 
 
-def studied(slopes: Mapping[str, list[tuple[float, float]]]) -> Studies:
-    """The hierarchical model of the slopes of all studies."""
-    names = list(slopes)
-    owner = np.repeat(np.arange(len(names)), [len(own) for own in slopes.values()])
-    slope, variance = np.concatenate([np.array(own) for own in slopes.values()]).T
-    with pm.Model() as model:
-        share = pm.Data("share", np.ones(len(slope)))
-        middle = pm.Normal("middle", np.log(0.03), 1.5)
-        spread = pm.HalfNormal("spread", 1.0)
-        offset = pm.Normal("offset", 0.0, 1.0, shape=len(names))
-        tau = pm.math.exp(middle + spread * offset)[owner]
-        density = pm.logp(pm.Normal.dist(0.0, pm.math.sqrt(tau**2 + variance)), slope)
-        pm.Potential("slopes", (share * density).sum())
-    return Studies(names, owner, nutpie.compile_pymc_model(model))
+def _log_likelihood(taus: np.ndarray, slopes: list[tuple[float, float]]) -> np.ndarray:
+    """Log likelihood of the log of tau by the slopes of a study, which count as one."""
+    slope, variance = np.array(slopes).T
+    spread = np.exp(2 * taus)[:, None] + variance
+    mean: np.ndarray = (-0.5 * np.log(spread) - 0.5 * slope**2 / spread).mean(axis=1)
+    return mean
 
 
 def coverage(rows: list[Row]) -> pd.DataFrame:
-    """Coverage and width at every cut, each study judged by a prior that never saw it.
+    """Coverage and width at every cut, by a prior that never saw the family.
 
-    ``none`` is without drift, ``prior`` with the prior alone, ``own`` with the prior
-    updated by the study's own back-tests below the cut.
+    ``alone`` is without drift, ``drift`` with it; the rivals are as they are.
     """
-    studies = studied(_by_study(rows, "slopes"))
-    table = []
-    for study in studies.names:
-        median, spread = studies.learned(without=study)
-        mine = {row["cut"]: row for row in rows if row["study"] == study}
-        for cut in (cut for cut in JUDGED if cut in mine):
-            rng = np.random.default_rng(SEED)
-            errors = np.array(mine[cut]["errors"])
-            draws = errors.shape[1] * 20
-            prior = median * np.exp(spread * rng.standard_normal(draws * PROPOSALS))
-            lower_cuts = [
-                mine[c]["slopes"][f"{cut:g}"]
-                for c in CUTS
-                if c in mine and f"{cut:g}" in mine[c]["slopes"]
-            ]
-            own = reweighted_tau(prior, lower_cuts, rng) if lower_cuts else prior[:draws]
-            for kind, tau in (("none", 0 * own), ("prior", prior[:draws]), ("own", own)):
-                judged = _judged(errors, np.array(mine[cut]["decades"]), tau, rng)
-                table.append({"study": study, "cut": cut, "kind": kind, **judged})
+    families, table = _by_family(rows, "slopes"), []
+    for family in FAMILIES:
+        median, spread = learned(families, "slopes", without=family)
+        for row in (row for row in rows if STUDIES[row["study"]] == family):
+            if row["cut"] not in JUDGED:
+                continue
+            about = {"family": family, "study": row["study"], "cut": row["cut"]}
+            decades, scale = np.array(row["decades"]), median * row["usual"]
+            errors = row["errors"]["bayescale"]
+            for kind, tau in (("alone", 0.0), ("drift", scale)):
+                table.append({**about, "kind": kind, **_judged(errors, decades, tau, spread)})
+            for rival in row["errors"].keys() - {"bayescale"}:
+                scores = _judged(row["errors"][rival], decades, 0.0, spread)
+                table.append({**about, "kind": rival, **scores})
+    return pd.DataFrame(table)
+
+
+def optima(rows: list[Row]) -> pd.DataFrame:
+    """The same of the log of the optimal params, against measured optima of larger budgets."""
+    families, table = _by_family(rows, "splits"), []
+    for family in families:
+        median, spread = learned(families, "splits", without=family)
+        for row in (row for row in rows if STUDIES[row["study"]] == family):
+            found = row["splits"].get("1")
+            if found is None or row["cut"] not in JUDGED:
+                continue
+            about = {"family": family, "study": row["study"], "cut": row["cut"]}
+            decades, se = np.array(found["decades"]), np.array(found["se"])
+            for kind, tau in (("N_opt alone", 0.0), ("N_opt drift", median)):
+                scores = _judged(found["errors"], decades, tau, spread, se)
+                table.append({**about, "kind": kind, **scores})
     return pd.DataFrame(table)
 
 
 def _judged(
-    errors: np.ndarray, decades: np.ndarray, tau: np.ndarray, rng: np.random.Generator
+    errors: Any, decades: np.ndarray, median: float, spread: float, se: Any = 0.0
 ) -> dict[str, float]:
-    """Share of runs inside, mean width and error of the median; errors are (run, quantile)."""
-    drift = tau * rng.standard_normal(len(tau))
-    repeated = np.tile(errors, (1, len(tau) // errors.shape[1]))
-    draws = rng.permuted(repeated, axis=1) + drift * decades[:, None]
-    out = {"decades": float(decades.mean()), "tau": float(np.median(tau))}
+    """Share of cases inside, mean width, error of the median and CRPS; errors are (case, level)."""
+    rng = np.random.default_rng(SEED)
+    draws = rng.permuted(np.tile(np.array(errors), (1, REPEATS)), axis=1)
+    count = draws.shape[1]
+    tau = median * np.exp(spread * rng.standard_normal(count))
+    draws = draws + tau * rng.standard_normal(count) * decades[:, None]
+    draws = np.sort(draws + np.reshape(se, (-1, 1)) * rng.standard_normal(draws.shape), axis=1)
+    out = {"decades": float(decades.mean())}
     for mass in MASSES:
         low, high = np.quantile(draws, [(1 - mass) / 2, (1 + mass) / 2], axis=1)
         out[f"inside_{100 * mass:.0f}"] = float(((low <= 0) & (high >= 0)).mean())
         out[f"width_{100 * mass:.0f}"] = float((high - low).mean())
-    median = np.median(draws, axis=1)
-    return {**out, "bias": float(median.mean()), "rmse": float(np.sqrt((median**2).mean()))}
+    middle = np.median(draws, axis=1)
+    # Mean distance from the observed value, less half of the mean distance of two draws.
+    weights = (2 * np.arange(1, count + 1) - count - 1) / count**2
+    crps = np.abs(draws).mean(axis=1) - draws @ weights
+    return {**out, "rmse": float(np.sqrt((middle**2).mean())), "crps": float(crps.mean())}
 
 
 if __name__ == "__main__":
