@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 import bayescale as bs
-from bayescale.likelihoods import NORMAL_VARIANCE_FUNCTION, STUDENT_T
+from bayescale.likelihoods import STUDENT_T, VARIANCE_FUNCTION
 from bayescale.spec.law import AUTO
 from bayescale.validation.sweep import RowStore, sweep
 from benchmarks.measuring import benchmark_runs, machine, print_rows
@@ -151,13 +151,12 @@ def print_cost_of_rows() -> None:
     from bayescale.inference.sample import sample
     from bayescale.inference.structure import build_structure
 
-    kinds = {"constant scale": (STUDENT_T, None), "default": (NORMAL_VARIANCE_FUNCTION, "budget")}
+    kinds = {"constant scale": STUDENT_T, "default": VARIANCE_FUNCTION}
     rows: dict[str, tuple[float, ...]] = {}
-    for name, (likelihood, clusters) in kinds.items():
+    for name, likelihood in kinds.items():
         for count in SIZES:
             runs = simulated(count)
-            runs["budget"] = pd.qcut(np.log(runs["params"] * runs["tokens"]), 10, labels=False)
-            structure = build_structure(LAW, runs, likelihood, clusters=clusters)
+            structure = build_structure(LAW, runs, likelihood, clusters=None)
             points = draw_prior_points(structure, 32, 1)
             columns = [np.log(runs[column].to_numpy()) for column in ("params", "tokens", "loss")]
             density = fastest(partial(Density(structure, runs), points)) / len(points)
@@ -215,7 +214,7 @@ def print_payload(runs: pd.DataFrame) -> None:
     """Bytes of a task and of a row, rows kept a second, and seconds of a process's first fit."""
     from bayescale.validation.bootstrap import fit_resample, posterior_means
 
-    options = {"runs": runs, "resample": "run", "likelihood": NORMAL_VARIANCE_FUNCTION}
+    options = {"runs": runs, "resample": "run", "likelihood": VARIANCE_FUNCTION}
     options |= {"law": LAW, "of": posterior_means, "sampling": SBC}
     row = {"task": "bootstrap: 12345", **fit_resample(**options, random_seed=1)}
     sizes = (len(cloudpickle.dumps((fit_resample, options))), len(json.dumps(row)) + 1)

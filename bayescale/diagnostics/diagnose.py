@@ -22,6 +22,7 @@ from bayescale.diagnostics.identifiability import (
     scaled_draws,
 )
 from bayescale.diagnostics.influence import influence
+from bayescale.diagnostics.misfit import misfit
 from bayescale.diagnostics.multimodality import BIMODAL, antimode_depth
 from bayescale.diagnostics.residuals import (
     CHANCE,
@@ -46,6 +47,7 @@ REASONS = {
     "ridge": "above it either number is three times as sure once the other is given",
     "outlier": f"the furthest of as many Normal runs exceeds it in {CHANCE:.0%} of tables",
     "autocorrelation": f"runs with independent errors exceed it in {CHANCE:.0%} of tables",
+    "misfit": f"residuals without a shape exceed it in {CHANCE:.0%} of tables",
     "influential_run": "squares of all changes add up to 1 where resampling widens no interval",
     "influential_cluster": "squares of all changes add up to 1 where resampling widens no interval",
     "prior": "a Normal whose mean moves by 0.3 sd when the prior's power is halved or doubled",
@@ -255,7 +257,7 @@ def _unidentified(fit: Fit, table: pd.DataFrame, posterior: xr.Dataset) -> Itera
 
 
 def _residual_findings(fit: Fit) -> Iterator[Finding]:
-    """Outliers and autocorrelation."""
+    """Outliers, autocorrelation, and misfit of the law itself."""
     threshold = outlier_threshold(len(fit.runs))
     for row, residual in outliers(fit).items():
         # No likelihood has both heavy tails and correlated errors.
@@ -277,6 +279,10 @@ def _residual_findings(fit: Fit) -> Iterator[Finding]:
             "a law that bends as they do."
         )
         yield _finding("autocorrelation", name, correlation, threshold, sentence)
+    found = misfit(fit)
+    if found is not None and found.share > found.threshold:
+        sentence = found.sentence(fit.law)
+        yield _finding("misfit", fit.law.name, found.share, found.threshold, sentence)
 
 
 def _run_text(fit: Fit, row: int) -> str:
@@ -302,7 +308,7 @@ def _influential(fit: Fit, changes: dict[str, xr.Dataset]) -> Iterator[Finding]:
             case = f"run {_run_text(fit, row)}" if unit == RUN else f"cluster {label}"
             sentence = (
                 f"Without {case}, {table.columns[worst]} would change by about "
-                f"{values[worst]:+.1f} of its posterior sd. Check the {unit}, and report the "
+                f"{values[worst]:+.1f} of its sd in the model. Check the {unit}, and report the "
                 "answer without it too."
             )
             about, size = f"run {row}" if unit == RUN else label, abs(values[worst])

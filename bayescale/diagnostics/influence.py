@@ -2,7 +2,7 @@
 
 To first order, the mean of a quantity changes by minus its posterior covariance with the log
 likelihood of a case when that case is left out. The infinitesimal jackknife adds up the squares of
-these changes, so they also show which cases an honesty ratio comes from.
+these changes, so they also show for which cases a posterior was widened.
 
 References
 ----------
@@ -52,8 +52,8 @@ def influence(fit: Fit, of: xr.Dataset | None = None, *, of_each: str = RUN) -> 
     -------
     Dataset
         Each quantity with dim ``run`` (rows of the table from 0) or ``cluster`` in place of
-        ``chain, draw``, in posterior standard deviations. Multiply by the posterior sd for the unit
-        of the quantity.
+        ``chain, draw``, in standard deviations of the model as it stands. Multiply by those for the
+        unit of the quantity.
 
     Raises
     ------

@@ -79,8 +79,8 @@ def _renamed_tree(fit: Fit, names: Mapping[str, str]) -> xr.DataTree:
 def log_prior(fit: Fit) -> xr.Dataset:
     """Log density of each of the law's priors at the draws of the posterior.
 
-    Scatter and clusters have priors too. They are left out: they are part of the model of the runs,
-    and not a belief about the law.
+    Scatter has priors too. They are left out: they are part of the model of the runs, and not a
+    belief about the law.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ def standardised_residuals(fit: Fit, *, heavy_tails: bool = False) -> xr.DataArr
     --------
     >>> standardised_residuals(fitted).max()  # doctest: +SKIP
     """
-    if not _has_scale(fit, heavy_tails):
+    if not has_scale(fit, heavy_tails):
         raise LawError(
             f"the likelihood is {fit.likelihood.name!r}; expected Normal scatter, since no other "
             "scale shows which runs are far off. Ask bayescale.influence instead."
@@ -50,7 +50,7 @@ def standardised_residuals(fit: Fit, *, heavy_tails: bool = False) -> xr.DataArr
     return residual.mean(SAMPLE_DIMS)
 
 
-def _has_scale(fit: Fit, heavy_tails: bool = False) -> bool:
+def has_scale(fit: Fit, heavy_tails: bool = False) -> bool:
     """Whether runs scatter normally, or as Student-t where that is allowed."""
     allowed = ("Normal", "StudentT") if heavy_tails else ("Normal",)
     return fit.likelihood.family.distribution in allowed
@@ -70,7 +70,7 @@ def outliers(fit: Fit) -> pd.Series:
         By row, counted from 1. Empty if there is no outlier, or if the scatter is not Normal. Of
         tables without outliers, at most one in a hundred has one by this rule.
     """
-    if not _has_scale(fit):
+    if not has_scale(fit):
         return pd.Series(dtype="float64")
     residual = standardised_residuals(fit).to_series()
     residual.index = pd.Index(np.arange(1, len(residual) + 1), name="row")
@@ -99,13 +99,12 @@ def residual_autocorrelation(fit: Fit) -> tuple[float, float]:
     -------
     correlation, threshold : float
         Both 0 where the runs have no unique order, the scatter has no scale, or the model has
-        correlated errors already: clusters, groups or a series.
+        correlated errors already: groups or a series.
     """
     from scipy import stats
 
-    shared = (fit.structure.clusters, fit.structure.by, fit.likelihood.series)
-    modelled = any(part is not None for part in shared)
-    if modelled or not _has_scale(fit, heavy_tails=True) or len(fit.law.inputs) > 1:
+    modelled = fit.structure.by is not None or fit.likelihood.series is not None
+    if modelled or not has_scale(fit, heavy_tails=True) or len(fit.law.inputs) > 1:
         return 0.0, 0.0
     order = np.argsort(fit.runs[fit.law.inputs[0]].to_numpy(), kind="stable")
     residual = standardised_residuals(fit, heavy_tails=True).to_numpy()

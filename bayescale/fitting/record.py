@@ -15,12 +15,13 @@ from bayescale.documents.html import to_fragment
 from bayescale.documents.text import to_text
 from bayescale.fitting.answer import FittedDraws
 from bayescale.fitting.display import fit_document, how_drawn
+from bayescale.fitting.own_runs import worse_than_closest
 from bayescale.fitting.tree import predictive_groups, prior_groups, runs_of, split_stage
 from bayescale.fitting.tree_files import save_tree
 from bayescale.inference.structure import Structure, observed_name
 from bayescale.posterior.convergence import Verdict, convergence
 from bayescale.posterior.draws import Draws
-from bayescale.posterior.jackknife import CLUSTER, case_log_likelihood, resampling_unit
+from bayescale.posterior.jackknife import case_log_likelihood, resampling_unit
 from bayescale.posterior.optimum import optimum
 from bayescale.posterior.pointwise import per_run
 from bayescale.posterior.predict import predict
@@ -41,8 +42,7 @@ class Fit:
     tree : DataTree
         Groups ``posterior``, ``sample_stats``, ``log_likelihood``, ``observed_data`` and
         ``constant_data``, for every ArviZ function, and ``model_posterior``, ``drift``, ``loo`` and
-        ``runs``. Dims are
-        ``chain``, ``draw``, ``run`` and the column of groups.
+        ``runs``. Dims are ``chain``, ``draw``, ``run`` and the column of groups.
     """
 
     structure: Structure
@@ -77,10 +77,6 @@ class Fit:
         lambda fit: fit.with_groups({"posterior": fit.tree["model_posterior"].to_dataset()})
     )
     """The fit with the draws of its model as it stands, before they were widened."""
-    cluster_log_likelihood = cached_property[xr.DataArray](
-        lambda fit: case_log_likelihood(fit.as_modelled.draws, fit.log_likelihood, CLUSTER)
-    )
-    """Log likelihood of each cluster, and of each run in none; DataError without clusters."""
 
     @property
     def log_likelihood(self) -> xr.DataArray:
@@ -99,11 +95,9 @@ class Fit:
         Returns
         -------
         (chain, draw, case) DataArray
-            With dim ``run`` or ``cluster``.
+            With dim ``run`` or ``cluster``: each cluster, then each run in none.
         """
         chosen = unit or resampling_unit(self.structure.clusters)
-        if chosen == CLUSTER:
-            return self.cluster_log_likelihood
         return case_log_likelihood(self.as_modelled.draws, self.log_likelihood, chosen)
 
     @property
@@ -117,7 +111,8 @@ class Fit:
     def verdict(self) -> Verdict:
         """Whether to trust the draws, and the reasons against it."""
         judged = self.as_modelled.posterior.drop_vars(list(self.law.derived))
-        return convergence(judged, self.tree["sample_stats"].to_dataset(), self.loo)
+        stats = self.tree["sample_stats"].to_dataset()
+        return convergence(judged, stats, self.loo, worse_than_closest(self.as_modelled.draws))
 
     def summary(
         self,

@@ -96,22 +96,49 @@ class Density:
             for begin in range(0, len(points), self._batch):
                 batch = slice(begin, begin + self._batch)
                 values, _, prior = values_and_log_prior(self.structure, points[batch], self._blocks)
-                log_density[batch] = prior + self._log_likelihood(self.structure, "", values)[0]
+                log_density[batch] = prior + self._log_likelihood(self.structure, "", values)
         return np.where(np.isfinite(log_density), log_density, -np.inf)
 
-    def _log_likelihood(
+    def expected(self, values: Mapping[str, Array]) -> Array:
+        """Return the response that the law expects of each run.
+
+        Parameters
+        ----------
+        values : mapping of str to (point, ...) array
+            Of all parameters, from `bayescale.inference.coordinates.values_and_log_prior`.
+
+        Returns
+        -------
+        (point, run) array
+        """
+        data = self._data[""]
+        _, coefficients = self._coefficients(self.structure, "", values)
+        by_run = {name: _at_runs(data.group, x) for name, x in coefficients.items()}
+        return np.asarray(self.structure.law.formula(**data.inputs, **by_run))
+
+    def _coefficients(
         self, structure: Structure, prefix: str, values: Mapping[str, Array]
-    ) -> tuple[Array, dict[str, Any]]:
-        """Log likelihood of a law and its stage at points, and the law's coefficients."""
-        law, likelihood, data = structure.law, structure.likelihood, self._data[prefix]
-        total, staged = 0.0, dict[str, Any]()
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Parameters of a law and its likelihood, and the coefficients that follow from them."""
+        staged = {}
         if structure.stage is not None:
-            total, staged = self._log_likelihood(structure.stage, structure.stage.prefix, values)
+            staged = self._coefficients(structure.stage, structure.stage.prefix, values)[1]
         free = {
             name: _columns(values[f"{prefix}{name}"], len(prior.parts), structure.pooling(name))
             for name, prior in structure.priors
         }
-        coefficients = call(law.coefficients, {**staged, **free}, units=data.units)
+        units = self._data[prefix].units
+        return free, call(structure.law.coefficients, {**staged, **free}, units=units)
+
+    def _log_likelihood(
+        self, structure: Structure, prefix: str, values: Mapping[str, Array]
+    ) -> Array:
+        """Log likelihood of a law and its stage at points."""
+        law, likelihood, data = structure.law, structure.likelihood, self._data[prefix]
+        total: Any = 0.0
+        if structure.stage is not None:
+            total = self._log_likelihood(structure.stage, structure.stage.prefix, values)
+        free, coefficients = self._coefficients(structure, prefix, values)
         by_run = {name: _at_runs(data.group, x) for name, x in coefficients.items()}
         expected = law.formula(**data.inputs, **by_run)
         design = {**data.design, **slopes_of(law, data.inputs, by_run)}
@@ -124,7 +151,7 @@ class Density:
                 mu, sigma, rho, data.observed, data.links, lambda array, rows: array[..., rows]
             )
         own = likelihood.family.density_of(data.observed, parameters).sum(axis=-1)
-        return np.asarray(total + own), coefficients
+        return np.asarray(total + own)
 
 
 def _columns(values: Array, parts: int, pooling: Pool) -> Any:

@@ -20,7 +20,7 @@ GROUP_INDEX = "group_index"
 RESERVED = (
     *(OBSERVED, GROUP_INDEX, "chain", "draw", "run", "point", "budget"),
     *("N_opt", "D_opt", "L_opt", "tokens_per_param", "decades_beyond_runs"),
-    *("cluster", "offset", "tilt"),
+    "cluster",
 )
 
 # Endings of the names that belong to one parameter.

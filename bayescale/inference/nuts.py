@@ -44,7 +44,7 @@ def sample_by_nutpie(structure: Structure, runs: pd.DataFrame, settings: Setting
     Returns
     -------
     Sampled
-        Cluster terms are integrated out where the scatter is Normal.
+        Draws of all free parameters.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def sample_by_pymc(
     Returns
     -------
     Sampled
-        With cluster terms, which are sampled like everything else.
+        Draws of all free parameters.
     """
     begun = perf_counter()
     model = build_model(structure, runs)

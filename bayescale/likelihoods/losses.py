@@ -145,9 +145,9 @@ NORMAL_VARIANCE_FUNCTION = Likelihood(
         "sigma": _scale(inputs, design, sigma, bend),
     },
 )
-"""A scale that depends on the inputs, for clusters of runs: their terms can be integrated out.
+"""A scale that depends on the inputs, without heavy tails.
 
-Heavy tails are nearly always runs that scatter more somewhere, which the scale already allows.
+These are nearly always runs that scatter more somewhere, which the scale already allows.
 """
 
 

@@ -15,7 +15,7 @@ from bayescale.posterior.loo import MOVED
 
 
 def plot_influence(change: xr.DataArray, *, ax: Axes | None = None) -> Axes:
-    """Change of a quantity without each run or cluster, in posterior standard deviations.
+    """Change of a quantity without each run or cluster, in standard deviations of the model.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ def plot_influence(change: xr.DataArray, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        A stem for each case. Those that change the answer by more than its posterior sd stand out;
-        runs among them are labelled with their rows, counted from 1.
+        A stem for each case. Those that change the answer by more than one sd of the model stand
+        out; runs among them are labelled with their rows, counted from 1.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def plot_influence(change: xr.DataArray, *, ax: Axes | None = None) -> Axes:
         ax.scatter(places[chosen], values[chosen], s=22, color=color, marker=marker, label=label)
     limit = 1.25 * max(float(np.abs(values).max()), 1.2 * MOVED)
     ax.set(xlim=(0.3, len(values) + 0.7), ylim=(-limit, limit))
-    ax.set_ylabel(f"change of {symbol(str(change.name))} without it (posterior sd)")
+    ax.set_ylabel(f"change of {symbol(str(change.name))} without it (sd of the model)")
     if unit == RUN:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set_xlabel("row of the table")

@@ -32,7 +32,7 @@ class Verdict:
     ----------
     reasons : tuple of str
         Sentences that begin with the name of a criterion: ``r_hat``, ``ess``, ``proposal``,
-        ``divergences``, ``bfmi`` or ``pareto_k``.
+        ``divergences``, ``bfmi``, ``pareto_k`` or ``own_runs``.
     """
 
     reasons: tuple[str, ...]
@@ -46,7 +46,12 @@ class Verdict:
         return "trusted" if self.trusted else "NOT TO BE TRUSTED: " + "; ".join(self.reasons)
 
 
-def convergence(posterior: xr.Dataset, sample_stats: xr.Dataset, loo: xr.Dataset) -> Verdict:
+def convergence(
+    posterior: xr.Dataset,
+    sample_stats: xr.Dataset,
+    loo: xr.Dataset,
+    closeness: tuple[float, float] = (1.0, 1.0),
+) -> Verdict:
     """Judge draws by R-hat, effective sample size, divergences, energy and Pareto k.
 
     Parameters
@@ -59,11 +64,16 @@ def convergence(posterior: xr.Dataset, sample_stats: xr.Dataset, loo: xr.Dataset
     loo : Dataset
         From `bayescale.posterior.loo.leave_one_out`. Where runs were left out by refits, ``moved``
         is how far the law moves without each of them, in posterior standard deviations.
+    closeness : tuple of float
+        How many times as far off its own runs the law is as it could be, and the largest ratio of
+        a good fit (`bayescale.fitting.own_runs.worse_than_closest`).
 
     Returns
     -------
     Verdict
     """
+    import arviz_stats
+
     reasons = [*_mixing(posterior)]
     proposal = sample_stats.attrs.get("pareto_k")
     if proposal is not None and not proposal <= PROPOSAL_K:
@@ -71,17 +81,14 @@ def convergence(posterior: xr.Dataset, sample_stats: xr.Dataset, loo: xr.Dataset
             f"proposal: Pareto k of importance sampling is {proposal:.2f}, above {PROPOSAL_K}, so "
             "parts of the posterior were hardly reached. Fit with sampler='nuts'."
         )
-    if "diverging" in sample_stats and bool(sample_stats["diverging"].any()):
-        diverging = sample_stats["diverging"]
+    if (diverging := sample_stats.get("diverging")) is not None and bool(diverging.any()):
         reasons.append(
             f"divergences: {int(diverging.sum())} of {diverging.size} draws, so parts of the "
             "posterior were not reached. Raise target_accept to 0.99, or simplify the law."
         )
     energy = np.ones(1)
     if "energy" in sample_stats:
-        from arviz_stats import bfmi
-
-        energy = np.asarray(bfmi(sample_stats["energy"]))
+        energy = np.asarray(arviz_stats.bfmi(sample_stats["energy"]))
     if not np.all(energy >= BFMI):
         reasons.append(
             f"bfmi is {np.min(energy):.2f}, below {BFMI}: the chains explore slowly. "
@@ -91,14 +98,18 @@ def convergence(posterior: xr.Dataset, sample_stats: xr.Dataset, loo: xr.Dataset
     # Without a refit, any shift is possible.
     rows = [row for row in influential_runs(loo, PARETO_K) if not moved[row - 1] <= MOVED]
     if rows:
-        shifts = moved[np.array(rows) - 1]
-        sizes = ", ".join(f"{shift:.1f}" for shift in shifts)
-        known = f" Without it the law moves by {sizes} posterior sd." * bool(
-            np.isfinite(shifts).all()
-        )
+        sizes = ", ".join(f"{shift:.1f}" for shift in moved[np.array(rows) - 1])
+        known = f" Without it the law moves by {sizes} posterior sd."
+        known *= "nan" not in sizes
         reasons.append(
             f"pareto_k is above {PARETO_K:g} for run {', '.join(map(str, rows))}: the answer "
             f"depends on it.{known} Look at the run, or use a likelihood with heavier tails."
+        )
+    ratio, limit = closeness
+    if not ratio <= limit:
+        reasons.append(
+            f"own_runs: the law is {ratio:.1f} times as far off its runs as least squares would be "
+            f"(above {limit:.2f}). Use default priors and likelihood, or a law that suits the runs."
         )
     return Verdict(tuple(reasons))
 

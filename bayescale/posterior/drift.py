@@ -129,13 +129,26 @@ def usual_residual(draws: Draws) -> float:
     """
     runs = draws.runs
     middle = expected_response(draws, runs, "run").median(SAMPLE_DIMS).to_numpy()
-    count = len(runs)
-    free = max(count - len(draws.law.coefficient_labels), 1)
-    usual = np.median(abs(_misfit(draws.law, runs, middle))) / stats.norm.ppf(0.75)
-    return float(usual * np.sqrt(count / free))
+    residuals = on_misfit_scale(draws.law, runs, middle)
+    return spread_of_residuals(residuals, len(draws.law.coefficient_labels))
 
 
-def _misfit(law: Law, runs: pd.DataFrame, middle: Array) -> Array:
+def spread_of_residuals(residuals: Array, fitted: int) -> float:
+    """The median absolute residual as the standard deviation of a Normal.
+
+    Parameters
+    ----------
+    residuals : (run,) array
+        Of the runs that a law was fitted to.
+    fitted : int
+        How many coefficients were fitted to them, for which the spread is corrected.
+    """
+    count = len(residuals)
+    usual = np.median(abs(residuals)) / stats.norm.ppf(0.75)
+    return float(usual * np.sqrt(count / max(count - fitted, 1)))
+
+
+def on_misfit_scale(law: Law, runs: pd.DataFrame, middle: Array) -> Array:
     """Observed less expected response, on the scale of misfits.
 
     An observed response may be at an end of its scale, so its misfit is linearised.
@@ -196,7 +209,7 @@ def drift_slope(draws: Draws, larger: pd.DataFrame) -> tuple[float, float]:
     variance = (
         np.broadcast_to(scatter.mean({*scatter.dims} - {"point"}), len(larger)) / steep
     ) ** 2
-    on_scale = kind.forward(middle) + _misfit(law, larger, middle)
+    on_scale = kind.forward(middle) + on_misfit_scale(law, larger, middle)
     return weighted_slope(on_scale, samples, variance, decades)
 
 

@@ -12,9 +12,9 @@ PARETO_K = 1.0
 the LOO estimate suffers."""
 
 MOVED = 1.0
-"""Posterior standard deviations that an answer may move when a run or a cluster is left out. If it
-moves more, the answer depends on that. Where an interval is honest, the squares of all such moves
-add up to 1."""
+"""Standard deviations of the model that an answer may move when a run or a cluster is left out. If
+it moves more, the answer depends on that. Where resampling widens no interval, the squares of all
+such moves add up to 1."""
 
 
 def influential_runs(loo: xr.Dataset, pareto_k: float) -> list[int]:

@@ -1,4 +1,4 @@
-"""Summary tables of draws: mean, interval, honesty ratio and convergence."""
+"""Summary tables of draws: mean, interval, how much it was widened, and convergence."""
 
 from collections.abc import Sequence
 
@@ -77,7 +77,8 @@ def summary_table(draws: xr.Dataset, model: xr.Dataset | None = None) -> pd.Data
     Returns
     -------
     DataFrame
-        With `model` also ``widened``, the standard deviation over the model's own.
+        With `model` also ``widened``, the standard deviation over the model's own; of logarithms
+        where all draws are positive.
     """
     import arviz_stats
 
@@ -92,7 +93,10 @@ def summary_table(draws: xr.Dataset, model: xr.Dataset | None = None) -> pd.Data
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         table: pd.DataFrame = arviz_stats.summary(draws.assign_coords(labels), round_to="none")
         if model is not None:
-            own = stack_numbers(model).std(axis=(1, 2), ddof=1)
-            table["widened"] = table["sd"] / own
+            both = np.stack([stack_numbers(draws), stack_numbers(model)])
+            positive = both.min(axis=(0, 2, 3)) > 0
+            both[:, positive] = np.log(both[:, positive])
+            sd, own = both.std(axis=(2, 3), ddof=1)
+            table["widened"] = sd / own
             columns.insert(4, "widened")
     return table[columns]

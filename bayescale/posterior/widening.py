@@ -46,7 +46,7 @@ def widen(free: Draws, cases: xr.DataArray) -> xr.Dataset:
     """
     structure, chains = free.structure, free.posterior.sizes["chain"]
     points = points_of(structure, free.posterior)
-    own = np.flatnonzero(np.concatenate(list(_of_law(structure))))
+    own = of_law(structure)
     case = next(dim for dim in cases.dims if dim not in SAMPLE_DIMS)
     surprise = cases.transpose(*SAMPLE_DIMS, case).to_numpy().reshape(len(points), -1)
     middle = points[:, own].mean(axis=0)
@@ -87,7 +87,7 @@ def stretch(moved: Array, surprise: Array) -> Array:
     return np.asarray(factor @ wider @ np.linalg.inv(factor))
 
 
-def _of_law(structure: Structure) -> list[Array]:
+def of_law(structure: Structure) -> Array:
     """For each coordinate, whether it belongs to a law or its stage, and not to their scatter."""
     noise, prefix, level = set[str](), "", structure
     while True:
@@ -95,4 +95,5 @@ def _of_law(structure: Structure) -> list[Array]:
         if level.stage is None:
             break
         prefix, level = level.stage.prefix, level.stage
-    return [np.full(block.size, block.name not in noise) for block in blocks_of(structure)]
+    members = [np.full(block.size, block.name not in noise) for block in blocks_of(structure)]
+    return np.concatenate(members)

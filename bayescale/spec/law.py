@@ -65,7 +65,7 @@ class Law:
     groups : Groups, optional
         Groups of runs that belong to the law.
     clusters : Clustering, optional
-        Which runs have correlated errors.
+        Which runs err together.
     stage : Law, optional
         The law whose response is an input, in the same model; `coefficients` may take its own.
     claims : tuple of Claim

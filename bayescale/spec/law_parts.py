@@ -126,7 +126,7 @@ class Drift:
 
 @dataclass(frozen=True, kw_only=True)
 class Clustering:
-    """Which runs have correlated errors.
+    """Which runs err together, and are drawn together by resampling.
 
     Parameters
     ----------

@@ -95,7 +95,7 @@ def bootstrap(
     resamples : int
         How many tables to draw, each of as many runs (or clusters) with replacement.
     resample : {"run", "cluster"}
-        Draw single runs, or whole clusters. A cluster drawn twice has effects of its own each time.
+        Draw single runs, or whole clusters. A cluster drawn twice counts as two.
     of : callable
         What to keep of each `Fit`: a function of a module, from the fit to numbers by name.
     likelihood : Likelihood, optional

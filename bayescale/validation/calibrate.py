@@ -182,6 +182,7 @@ def calibrate(
     simulator: Simulator = as_modelled,
     likelihood: Likelihood | None = None,
     clusters: str | None = AUTO,
+    widened: bool = False,
     simulations: int = 300,
     sampling: Sampling = Sampling(draws=250, tune=500, chains=2),
     parallel: Parallel = Parallel(),
@@ -199,8 +200,8 @@ def calibrate(
         of that fit.
     truth : Fit, optional
         A fit of this law, from whose posterior the truths are drawn. Every refit is then one to its
-        runs and the simulated ones together (posterior SBC), with its likelihood, priors, groups
-        and clusters; simulated runs make clusters of their own. By default truths are drawn from
+        runs and the simulated ones together (posterior SBC), with its likelihood, priors and
+        groups. By default truths are drawn from
         the prior, and refits are to the simulated runs.
     simulator : callable
         ``simulator(truth, rng)`` gives responses (`bayescale.validation.simulators`).
@@ -208,6 +209,9 @@ def calibrate(
         What the simulated runs are fitted with, as for `bayescale.fit`.
     clusters : str, optional
         As for `bayescale.fit`.
+    widened : bool
+        Rank truths among the widened draws of a fit, which its intervals come from. By default
+        among those of its model, whose ranks are uniform if the sampler and the model are right.
     simulations : int
         How many.
     sampling : Sampling
@@ -250,11 +254,13 @@ def calibrate(
     else:
         structure = with_units_of(truth.structure, table)
         joint = joint_structure(structure)
-        truths = choose_draws(truth.draws, simulations, seed)
+        # Widened draws are not those of the model, whose ranks are uniform.
+        truths = choose_draws(truth.as_modelled.draws, simulations, seed)
     options = {"structure": structure, "design": table, "simulator": simulator, "joint": joint}
     title = (
         f"{law.name}, {simulator.__name__}, {structure.likelihood.name}, {clusters}, "
         f"{digest(table)[:12]}, {sampling}, {'prior' if joint is None else 'posterior'}"
+        f"{', widened' if widened else ''}"
     )
     tasks = []
     for k in range(simulations):
@@ -262,7 +268,7 @@ def calibrate(
         # Truths of other priors, fits and seeds have other names.
         values = b"".join(one[name].to_numpy().tobytes() for name in sorted(map(str, one)))
         name = f"{title}, truth {sha256(values).hexdigest()[:12]}: {k}"
-        tasks.append((name, {**options, "truth": one, "sampling": sampling}))
+        tasks.append((name, {**options, "truth": one, "sampling": sampling, "widened": widened}))
     rows = sweep(rank_truth, tasks, parallel=parallel, random_seed=seed)
     return Calibration.from_rows(law.name, rows)
 

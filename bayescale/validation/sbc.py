@@ -23,9 +23,11 @@ from bayescale.inference.structure import Structure, build_structure
 from bayescale.inference.units import units_of
 from bayescale.posterior.convergence import chains_mixed
 from bayescale.posterior.draws import SAMPLE_DIMS, Draws
+from bayescale.posterior.jackknife import case_log_likelihood, resampling_unit
 from bayescale.posterior.optimum import largest_budget, optimal_params, response_at
 from bayescale.posterior.pointwise import log_likelihood, per_run
 from bayescale.posterior.quantities import ROLES, quantities, scalars
+from bayescale.posterior.widening import widen
 from bayescale.spec.compute import SIX_ND
 from bayescale.spec.law import Law
 from bayescale.spec.likelihood import Likelihood
@@ -105,6 +107,7 @@ def rank_truth(
     joint: Structure | None,
     sampling: Sampling,
     random_seed: int,
+    widened: bool = False,
 ) -> dict[str, Any]:
     """Simulate, fit, and rank the truth of every quantity.
 
@@ -125,6 +128,8 @@ def rank_truth(
         How much to sample.
     random_seed : int
         Everything random follows from it.
+    widened : bool
+        Rank the truth among the widened draws that a fit has, and not among those of the model.
 
     Returns
     -------
@@ -150,9 +155,14 @@ def rank_truth(
     sampled = sample_carefully(
         SAMPLERS[sampling.sampler], structure, runs, Settings(sampling, random_seed)
     )
+    drawn = Draws(structure, sampled.posterior, runs)
+    if widened:
+        modelled = Draws(structure, quantities(drawn), runs)
+        by_run, unit = per_run(log_likelihood(modelled)), resampling_unit(structure.clusters)
+        free = widen(drawn, case_log_likelihood(modelled, by_run, unit))
+        drawn = Draws(structure, free, runs)
     posterior, truths = (
-        dict(_ranked_quantities(Draws(structure, free, runs)))
-        for free in (sampled.posterior, truth)
+        dict(_ranked_quantities(draws)) for draws in (drawn, Draws(structure, truth, runs))
     )
     diverging = int(sampled.sample_stats.get("diverging", xr.DataArray(0)).sum())
     doubts = [f"{diverging} divergences"] * bool(diverging)

@@ -107,7 +107,7 @@ COUPLED = Law(
     optimum=Optimum(params=optimal_params),
     # Back-tests of thirteen families of studies: studies/extrapolation.
     drift=Drift(
-        ratio=LogNormal(mu=np.log(3.6), sigma=0.53),
+        ratio=LogNormal(mu=np.log(3.4), sigma=0.49),
         split_tau=LogNormal(mu=np.log(0.44), sigma=1.0),
         source="learned from back-tests of thirteen families of public studies",
     ),

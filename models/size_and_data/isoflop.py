@@ -174,7 +174,7 @@ PRIORS = {
 }
 # Between budgets, in logarithms. None reaches to zero, where sampling would stick. 95% within:
 BETWEEN = {
-    # As the misfit of whole budgets in the clusters of other laws: 0.0004 to 0.01.
+    # The misfit of a whole budget: 0.0004 to 0.01.
     "level": LogNormal(mu=np.log(0.002), sigma=0.8),
     # A factor of 1.02 to 1.5.
     "curve": LogNormal(mu=np.log(0.1), sigma=0.8),

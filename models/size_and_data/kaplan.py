@@ -31,7 +31,7 @@ from bayescale.models.size_and_data import chinchilla, coupled
 from bayescale.priors import Dirichlet, LogNormal
 from bayescale.spec.claim import Claim
 from bayescale.spec.functions import Array
-from bayescale.spec.law import Drift, Law, Optimum, Units
+from bayescale.spec.law import Law, Optimum, Units
 
 
 def loss(
@@ -125,12 +125,6 @@ KAPLAN_ND = Law(
     coefficients=coefficients,
     derived={"a": params_exponent, "data_exponent": data_exponent},
     optimum=Optimum(params=optimal_params),
-    # Back-tests of thirteen families of studies: studies/extrapolation.
-    drift=Drift(
-        ratio=LogNormal(mu=np.log(4.0), sigma=0.6),
-        split_tau=LogNormal(mu=np.log(0.450), sigma=0.6),
-        source="learned from back-tests of thirteen families of public studies",
-    ),
     claims=(
         Claim(
             label="Kaplan et al., joint fit",

@@ -19,7 +19,7 @@ import pandas as pd
 import bayescale as bs
 from bayescale.validation.calibrate import Calibration
 from bayescale.validation.sbc import rank_truth, with_units_of
-from bayescale.validation.simulators import as_modelled, truths_from_posterior
+from bayescale.validation.simulators import as_modelled, choose_draws
 from benchmarks.measuring import machine, print_rows
 
 SAMPLING = bs.Sampling(draws=250, tune=500, chains=2)
@@ -62,7 +62,7 @@ def conflicting() -> bs.Fit:
 
 
 def budgets() -> bs.Fit:
-    """A fit of Chinchilla's law to a shipped table, with clusters of its compute budgets."""
+    """A fit of Chinchilla's law to a shipped table of runs at compute budgets."""
     return bs.fit(bs.models.CHINCHILLA, bs.datasets.load("simulated_isoflop"), random_seed=SEED)
 
 
@@ -88,7 +88,7 @@ def ranks_given_both(fitted: bs.Fit, simulations: int, parallel: bs.Parallel) ->
 
 def ranks_given_simulated(fitted: bs.Fit, simulations: int, parallel: bs.Parallel) -> Calibration:
     """Ranks of the same truths among draws given the simulated runs alone."""
-    truths = truths_from_posterior(fitted.draws, simulations, SEED)
+    truths = choose_draws(fitted.as_modelled.draws, simulations, SEED)
     options = {
         "structure": with_units_of(fitted.structure, fitted.runs),
         "design": fitted.runs,

@@ -1,9 +1,9 @@
-"""Whether the honesty ratio foretells what refits to resampled runs give.
+"""Whether a posterior is as wide as refits to resampled clusters say, as modelled and widened.
 
 uv run python -m studies.calibration.resampling [--out FOLDER] [--resamples 200]
 
-Twelve pairs of study and coefficient, by run and by cluster: the jackknife's standard deviation
-from one fit over that of the bootstrap.
+Twelve pairs of study and coefficient: the posterior's standard deviation from one fit, before and
+after its draws were widened, over that of a bootstrap of clusters.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 import bayescale as bs
-from bayescale.posterior.jackknife import CLUSTER, RUN
+from bayescale.posterior.jackknife import CLUSTER, resampling_unit
 from benchmarks.measuring import machine, print_rows
 
 LAW = bs.models.CHINCHILLA
@@ -29,46 +29,50 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder for rows; what it holds is not done again")
     parser.add_argument("--resamples", type=int, default=200)
     given = parser.parse_args()
-    print(f"{machine()}; law {LAW.name}, {given.resamples} resamples, seed {SEED}")
-    for unit in (RUN, CLUSTER):
-        rows = {
-            f"{study}, {name}": line
-            for study in STUDIES
-            for name, line in _compared(study, unit, given).iterrows()
-        }
-        print(f"\nBy {unit}:\n")
-        print_rows(("study, coefficient", *next(iter(rows.values())).index), rows)
-        near = sum(abs(line["jackknife / bootstrap"] - 1) < NEAR for line in rows.values())
-        print(f"\n{near} of {len(rows)} within {NEAR:.0%}.")
+    print(f"{machine()}; law {LAW.name}, {given.resamples} resamples, seed {SEED}\n")
+    rows = {
+        f"{study}, {name}": line
+        for study in STUDIES
+        for name, line in _compared(study, given).iterrows()
+    }
+    print_rows(("study, coefficient", *next(iter(rows.values())).index), rows)
+    print()
+    for which in ("as modelled", "widened"):
+        near = sum(abs(line[f"{which} / bootstrap"] - 1) < NEAR for line in rows.values())
+        print(f"{which}: {near} of {len(rows)} within {NEAR:.0%} of the bootstrap.")
 
 
-def _compared(study: str, unit: str, given: argparse.Namespace) -> pd.DataFrame:
+def _compared(study: str, given: argparse.Namespace) -> pd.DataFrame:
     """Standard deviations of the coefficients of one study, three ways."""
     runs = bs.datasets.load(study)
-    table = bs.fit(LAW, runs, random_seed=SEED).summary(resample=unit).loc[list(COEFFICIENTS)]
-    jackknife = table["honesty"] * table["sd"]
-    refits = _refits(study, runs, unit, given)
-    bootstrap = pd.Series({name: float(refits.sd[name]) for name in COEFFICIENTS})
+    fitted = bs.fit(LAW, runs, random_seed=SEED)
+    if resampling_unit(fitted.structure.clusters) != CLUSTER:
+        raise SystemExit(f"{study} has too few clusters to be widened by them")
+    refits = _refits(study, runs, given)
+    names = list(COEFFICIENTS)
+    modelled, widened = (one.summary(names)["sd"] for one in (fitted.as_modelled, fitted))
+    bootstrap = pd.Series({name: float(refits.sd[name]) for name in names})
     return pd.DataFrame(
         {
-            "posterior sd": table["sd"],
-            "jackknife sd": jackknife,
-            "bootstrap sd": bootstrap,
-            "jackknife / bootstrap": jackknife / bootstrap,
+            "sd as modelled": modelled,
+            "sd widened": widened,
+            "sd of the bootstrap": bootstrap,
+            "as modelled / bootstrap": modelled / bootstrap,
+            "widened / bootstrap": widened / bootstrap,
             "fits remarked on": len(refits.remarks),
         }
     )
 
 
-def _refits(study: str, runs: pd.DataFrame, unit: str, given: argparse.Namespace) -> bs.Bootstrap:
+def _refits(study: str, runs: pd.DataFrame, given: argparse.Namespace) -> bs.Bootstrap:
     if given.out:
         given.out.mkdir(parents=True, exist_ok=True)
     return bs.bootstrap(
         LAW,
         runs,
         resamples=given.resamples,
-        resample=unit,
-        parallel=bs.Parallel(path=given.out / f"{study}_{unit}.jsonl" if given.out else None),
+        resample=CLUSTER,
+        parallel=bs.Parallel(path=given.out / f"{study}.jsonl" if given.out else None),
         random_seed=SEED,
     )
 

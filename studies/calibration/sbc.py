@@ -1,6 +1,6 @@
 """Whether posteriors are calibrated: truths drawn, runs simulated, fitted, and truths ranked.
 
-uv run python -m studies.calibration.sbc [--law NAME ...] [--design table 30] [--wrong] [--out FILE]
+uv run python -m studies.calibration.sbc [--law NAME ...] [--design table 30] [--wrong] [--widened]
 
 A law of other columns than the Chinchilla runs have stands at the first table whose card names it,
 or at ``--table NAME --where COLUMN=VALUE --column OURS=THEIRS``.
@@ -63,6 +63,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--fitted", choices=FITTED, default="default")
     parser.add_argument("--truth", choices=("prior", "posterior"), default="prior")
     parser.add_argument("--wrong", action="store_true", help="simulate what the model is not")
+    parser.add_argument("--widened", action="store_true", help="rank among a fit's widened draws")
     parser.add_argument("--jobs", type=int, default=-1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="rows; what it holds is not done again")
@@ -124,6 +125,7 @@ def _calibrated(
         simulations=given.simulations,
         parallel=bs.Parallel(path=given.out, jobs=given.jobs),
         random_seed=seed,
+        widened=given.widened,
         **options,
     )
     seconds = perf_counter() - begun

@@ -54,7 +54,7 @@ def _size(size: str, curves: tuple[str, ...], given: argparse.Namespace) -> pd.D
     likelihood = autoregressive("schedule", "step", given.apart)
     fitted = bs.fit(law, table[known], likelihood=likelihood, random_seed=given.seed)
     print(f"\n{size}: {len(fitted.runs)} rows, {fitted.seconds['total']:.0f} s. {fitted.verdict}")
-    print(fitted.summary()[["mean", "sd", "honesty", "ess_bulk", "r_hat"]].round(4).to_string())
+    print(fitted.summary()[["mean", "sd", "widened", "ess_bulk", "r_hat"]].round(4).to_string())
     held_out = table[~known].reset_index(drop=True)
     scores = pd.DataFrame(dict(_scores(fitted, held_out)))
     grouped = scores.assign(schedule=held_out["schedule"]).groupby("schedule", sort=False)

@@ -77,7 +77,7 @@ def _print_misfit(fits: dict[str, bs.Fit]) -> None:
     """Variance of log residuals that a quadratic in the log inputs explains, against replicates.
 
     The p-value is the share of draws whose replicated runs leave as much to the quadratic as the
-    observed ones do, both about the law of that draw. Replicates have the misfit of the clusters.
+    observed ones do, both about the law of that draw.
     """
     rows = {}
     for name, fit in fits.items():

@@ -10,7 +10,7 @@ import pytest
 
 import bayescale as bs
 from bayescale.auditing.audit import audit_claim
-from bayescale.auditing.check_result import AGREES, DISAGREES, UNTESTED, Evidence, honest_sd
+from bayescale.auditing.check_result import AGREES, DISAGREES, UNTESTED, Evidence
 from bayescale.auditing.checks import CHECKS, INCOHERENT, INCONSISTENT, OVERCONFIDENT
 from bayescale.auditing.verdicts import UNTESTABLE, VERDICTS, reasons_of, verdict_of
 from bayescale.spec.claim import Claim, ClaimData, Objective
@@ -31,8 +31,8 @@ class Planted:
 
 
 def shifted(name: str, sds: float, evidence: Evidence, **changes: Any) -> Claim:
-    """The truth with one number so many honest standard deviations off."""
-    sd = honest_sd(evidence.fit, evidence.fit.posterior[name])
+    """The truth with one number so many posterior standard deviations off."""
+    sd = float(evidence.fit.posterior[name].std(ddof=1))
     return claim_of(values=TRUTH | {name: TRUTH[name] + sds * sd}, **changes)
 
 

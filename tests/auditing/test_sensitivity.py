@@ -11,14 +11,7 @@ from scipy import stats
 
 import bayescale as bs
 from bayescale.auditing.audit import audit
-from bayescale.auditing.check_result import (
-    AGREES,
-    DISAGREES,
-    UNTESTED,
-    CheckResult,
-    Evidence,
-    honest_sd,
-)
+from bayescale.auditing.check_result import AGREES, DISAGREES, UNTESTED, CheckResult, Evidence
 from bayescale.auditing.position import position
 from bayescale.auditing.sensitivity import sensitivity
 from bayescale.errors import DataError
@@ -31,9 +24,9 @@ from tests.auditing.planted import LAW, claim_of, specifications
 
 
 def claim_at(fit: Fit, away: float, **changes: Any) -> Claim:
-    """A claim so many honest standard deviations above the posterior mean of alpha."""
+    """A claim so many posterior standard deviations above the posterior mean of alpha."""
     draws = fit.posterior["alpha"]
-    value = float(draws.mean()) + away * honest_sd(fit, draws)
+    value = float(draws.mean()) + away * float(draws.std(ddof=1))
     return claim_of(**({"values": {"alpha": value}} | changes))
 
 

@@ -195,7 +195,7 @@ def test_a_good_table_gives_every_key_and_status_0(shell: Shell, good: pd.DataFr
     assert all(isinstance(warning, str) for warning in answer["warnings"])
     # The parameter of scatter too.
     assert {"E", "A", "B", "alpha", "beta", "a", "sigma"} <= set(answer["summary"])
-    columns = ["mean", "sd", "lower", "upper", "honesty", "ess_bulk", "r_hat"]
+    columns = ["mean", "sd", "lower", "upper", "widened", "ess_bulk", "r_hat"]
     assert all(list(row) == columns for row in answer["summary"].values())
     assert all(row["lower"] < row["mean"] < row["upper"] for row in answer["summary"].values())
     assert answer["interval"] == {"kind": "eti", "mass": 0.89}
@@ -268,7 +268,8 @@ def test_chains_that_never_move_disagree_without_a_warning(small_fit: Fit) -> No
     tree = small_fit.tree.copy()
     posterior = tree["posterior"].to_dataset()
     stuck = posterior["alpha"].copy(data=np.repeat([[0.49999983], [0.50000025]], 200, axis=1))
-    tree["posterior"] = xr.DataTree(posterior.assign(alpha=stuck))
+    for group in ("posterior", "model_posterior"):
+        tree[group] = xr.DataTree(tree[group].to_dataset().assign(alpha=stuck))
     answer = printing.fit_json(replace(small_fit, tree=tree), "table")  # warnings are errors
     assert answer["summary"]["alpha"]["ess_bulk"] < 5
     assert any(reason.startswith("r_hat of alpha") for reason in answer["verdict"]["reasons"])
@@ -286,7 +287,7 @@ def test_people_read_the_answer_then_the_table_the_verdict_and_the_coefficients(
     order = ["10²³ FLOP, train", "Best use of compute", "Verdict: NOT TO", "Coupled: ", "kappa"]
     places = [outcome.out.index(words) for words in order]
     assert places == sorted(places)
-    for words in (f"{len(small_fit.runs)} runs", "89% ETI", "honesty"):
+    for words in (f"{len(small_fit.runs)} runs", "89% ETI", "widened"):
         assert words in outcome.out
     assert all(reason[:30] in outcome.out for reason in small_fit.verdict.reasons)
 

@@ -40,7 +40,7 @@ def test_a_saved_fit_has_a_report_with_figures(shell: Shell, saved: str) -> None
     page = Path("page.html").read_text()
     assert "10¹³ FLOP, train" in page
     assert "--figures figures" in page  # the command that makes the page
-    assert len(list(Path("figures").iterdir())) == 16
+    assert len(list(Path("figures").iterdir())) == 14
 
 
 @pytest.mark.parametrize(

@@ -92,14 +92,6 @@ def test_notebooks_show_findings_as_text(diagnosis: Diagnosis) -> None:
     assert "&lt;script&gt;" in page
 
 
-def test_honesty_findings_are_the_flagged_rows_of_the_summary(
-    small_fit: Fit, diagnosis: Diagnosis
-) -> None:
-    ratios = small_fit.summary(all=True)["honesty"]
-    flagged = [f.quantity for f in diagnosis.findings if f.name == "honesty"]
-    assert flagged == list(ratios.index[ratios > 1.3])
-
-
 def test_a_run_that_is_off_is_named_with_its_row_and_inputs() -> None:
     x = np.geomspace(10.0, 1e3, 30)
     y = 8.0 / x**0.2 * np.exp(0.01 * np.random.default_rng(5).standard_normal(30))

@@ -81,7 +81,7 @@ def diagnosed(name: str) -> Diagnosis:
     [
         ("two near sizes", "alpha", "params"),
         ("short range", "alpha", "params"),
-        ("one side", "kappa", "tokens"),
+        ("one side", "kappa", "params"),
     ],
 )
 def test_unidentified_quantities_come_with_runs_that_would_identify_them(
@@ -121,15 +121,21 @@ def test_numbers_that_compensate_one_another_are_a_ridge(name: str) -> None:
         assert "lie on a ridge" in finding.sentence
 
 
-def test_added_runs_identify_what_they_were_proposed_for() -> None:
-    law, runs = table("short range")
+@pytest.mark.parametrize(
+    ("name", "quantity", "truth"),
+    [("short range", "alpha", TRUTH), ("one side", "kappa", {**TRUTH, "kappa": 0.6})],
+)
+def test_added_runs_identify_what_they_were_proposed_for(
+    name: str, quantity: str, truth: dict[str, float]
+) -> None:
+    law, runs = table(name)
     first = fitted(law, runs)
-    before = identification(first).loc["alpha"]
-    log_alpha = np.log(first.posterior["alpha"])
-    best, promised = best_design(first.draws, log_alpha, float(before["prior_sd"]))
-    expected = LAWS[law].formula(best.points["params"], best.points["tokens"], **TRUTH)
+    before = identification(first).loc[quantity]
+    logs = np.log(first.posterior[quantity])
+    best, promised = best_design(first.draws, logs, float(before["prior_sd"]))
+    expected = LAWS[law].formula(best.points["params"], best.points["tokens"], **truth)
     more = pd.concat([runs, best.points.assign(loss=expected)], ignore_index=True)
-    after = identification(fitted(law, more)).loc["alpha"]
+    after = identification(fitted(law, more)).loc[quantity]
     assert before["contraction"] < IDENTIFIED < promised
     assert after["contraction"] > IDENTIFIED
 
@@ -179,7 +185,7 @@ def test_prior_draws_are_those_of_the_law(small_fit: Fit) -> None:
     assert prior.sizes["draw"] == PRIOR_DRAWS
     for name, expected in (
         ("alpha", stats.lognorm(s=0.6, scale=0.3)),
-        ("kappa", stats.lognorm(s=0.3)),
+        ("kappa", stats.lognorm(s=0.45, scale=0.55)),
     ):
         assert stats.kstest(prior[name].to_numpy().ravel(), expected.cdf).pvalue > 1e-3
     irreducible = prior["share"].sel(share_part="irreducible").to_numpy().ravel()

@@ -22,9 +22,12 @@ from bayescale.fitting.fit import fit
 from bayescale.fitting.record import Fit
 from bayescale.likelihoods import NORMAL, STUDENT_T
 from bayescale.models import CHINCHILLA, LAWS
-from bayescale.posterior.cluster_terms import log_cluster_likelihood
-from bayescale.posterior.jackknife import honesty, influence_covariances, resampling_unit
+from bayescale.posterior.draws import SAMPLE_DIMS, Draws
+from bayescale.posterior.jackknife import influence_covariances, jackknife_sd, resampling_unit
 from bayescale.posterior.loo import MOVED
+from bayescale.posterior.quantities import quantities
+from bayescale.posterior.widening import stretch, widen
+from bayescale.validation.simulators import free_parameters
 from tests.designs import simulated
 
 POWER_LAW = LAWS["power_law"]
@@ -55,7 +58,7 @@ def test_influence_on_the_exponent_is_that_of_a_refit(row: int) -> None:
     the draws are worth (that of the covariance times the sd of the log likelihood). Three of these
     in all, and 5% for what the scale does, which changes when a run that is far off is dropped.
     """
-    whole, less = fitted(3.0), fitted(3.0, row)
+    whole, less = fitted(3.0).as_modelled, fitted(3.0, row).as_modelled
     log_x = np.log(whole.runs["x"].to_numpy())
     centred = log_x - log_x.mean()
     leverage = 1 / RUNS + centred[row - 1] ** 2 / (centred**2).sum()
@@ -70,34 +73,45 @@ def test_influence_on_the_exponent_is_that_of_a_refit(row: int) -> None:
 
 
 def test_a_run_that_is_off_at_the_end_is_the_most_influential() -> None:
-    change = influence(fitted(6.0), fitted(6.0).posterior[["alpha"]])["alpha"]
+    change = influence(fitted(6.0), fitted(6.0).as_modelled.posterior[["alpha"]])["alpha"]
     assert int(np.abs(change.to_numpy()).argmax()) == FAR - 1
     assert change[FAR - 1] > 0  # the exponent is lower than it would be without it
 
 
-def test_squares_of_the_changes_add_up_to_the_honesty_ratio(small_fit: Fit) -> None:
+def test_squares_of_the_changes_add_up_to_what_resampling_gives(small_fit: Fit) -> None:
+    """And an interval is at least as wide, of a parameter that is sampled on its logarithm."""
+    own = np.log(small_fit.as_modelled.posterior[["kappa"]])
     for unit in ("run", "cluster"):
-        change = influence(small_fit, small_fit.posterior[["alpha"]], of_each=unit)["alpha"]
+        change = influence(small_fit, own, of_each=unit)["kappa"]
         assert change.dims == (unit,)
         n = change.size
-        expected = np.sqrt(n / (n - 1) * ((change - change.mean()) ** 2).sum())
-        assert_allclose(small_fit.summary(["alpha"], resample=unit)["honesty"], expected)
+        ratio = float(np.sqrt(n / (n - 1) * ((change - change.mean()) ** 2).sum()))
+        cases = small_fit.case_log_likelihood(unit)
+        sd = own["kappa"].std(SAMPLE_DIMS, ddof=1)
+        assert_allclose(ratio, jackknife_sd(own["kappa"], cases) / sd)
+    assert small_fit.summary(["kappa"])["widened"].item() > max(1.0, ratio) - 1e-9
 
 
 def test_clusters_are_resampled_where_there_are_enough(small_fit: Fit) -> None:
     assert resampling_unit(small_fit.structure.clusters) == "cluster"
     assert resampling_unit(fitted(3.0).structure.clusters) == "run"
-    table = small_fit.summary()["honesty"]
-    assert_allclose(table, small_fit.summary(resample="cluster")["honesty"])
-    assert not np.allclose(table, small_fit.summary(resample="run")["honesty"], rtol=0.1)
+    structure, runs = small_fit.structure, small_fit.runs
+    free = Draws(structure, free_parameters(small_fit.as_modelled.draws), runs)
+    by_cluster, by_run = (
+        quantities(Draws(structure, widen(free, small_fit.case_log_likelihood(unit)), runs))
+        for unit in ("cluster", "run")
+    )
+    for name in small_fit.law.coefficient_names:
+        assert_allclose(small_fit.posterior[name], by_cluster[name], rtol=1e-9)
+    assert not np.allclose(by_run["alpha"].std(), by_cluster["alpha"].std(), rtol=0.1)
 
 
 def test_resampling_clusters_shows_what_resampling_runs_does_not() -> None:
     """Thirty clusters of four runs that are the same: 30 pieces of evidence counted as 120.
 
     Means of Normal runs of scale 1, the posterior sd of their mean 1 / sqrt(120). By cluster the
-    ratio is 2 times the sd of the clusters' levels, by run 1 times it; the covariances' error and
-    bias as in the test of `honesty` by run.
+    ratio is 2 times the sd of the clusters' levels, by run 1 times it. The covariances have an
+    error of 1 / sqrt(2 * 4000) and a bias of n / (2 * 4000): five of the first and the second.
     """
     rng = np.random.default_rng(8)
     levels = rng.standard_normal(30)
@@ -108,16 +122,25 @@ def test_resampling_clusters_shows_what_resampling_runs_does_not() -> None:
     by_run = -0.5 * (y - mean) ** 2
     by_cluster = by_run.coarsen(run=4).sum().rename(run="cluster")
     tolerance = 5 / np.sqrt(2 * 4000) + 120 / (2 * 4000)
-    assert_allclose(float(honesty(mean, by_cluster)), 2 * levels.std(ddof=1), rtol=tolerance)
-    spread = float(y.std(ddof=1))
-    assert_allclose(float(honesty(mean, by_run)), spread, rtol=tolerance)
+    sd, spread = mean.std(SAMPLE_DIMS, ddof=1), float(y.std(ddof=1))
+    assert_allclose(jackknife_sd(mean, by_run) / sd, spread, rtol=tolerance)
+    wide = 2 * levels.std(ddof=1)
+    assert wide > 1 + 2 * tolerance
+    moved, surprise = (
+        x.transpose(*SAMPLE_DIMS, ...).to_numpy().reshape(4000, -1) for x in (mean, by_cluster)
+    )
+    moved, surprise = moved - moved.mean(axis=0), surprise - surprise.mean(axis=0)
+    assert_allclose(stretch(moved, surprise), [[wide]], rtol=tolerance)
 
 
 def test_influence_by_cluster_leaves_out_all_its_runs(small_fit: Fit) -> None:
-    whole = log_cluster_likelihood(small_fit.draws)
-    assert_allclose(small_fit.case_log_likelihood("cluster"), whole)
     change = influence(small_fit, of_each="cluster")
     labels = list(small_fit.structure.clusters.labels)
+    members = np.array(small_fit.structure.clusters.names(small_fit.runs))
+    by_run = influence(small_fit)["alpha"].to_numpy()
+    # Covariances are linear: a cluster's is the sum of those of its runs.
+    sums = [by_run[members == label].sum() for label in labels]
+    assert_allclose(change["alpha"].sel(cluster=labels), sums, rtol=1e-9)
     assert list(change["cluster"].to_numpy()[: len(labels)]) == labels
     assert set(change) == {*small_fit.law.coefficient_names, *small_fit.law.derived}
 
@@ -130,7 +153,7 @@ def test_units_that_cannot_be_left_out_are_refused(small_fit: Fit) -> None:
 
 
 def test_an_optimum_has_an_influence_at_every_budget(small_fit: Fit) -> None:
-    best = np.log(small_fit.optimum([1e14, 1e15], drift=False)[["N_opt"]])
+    best = np.log(small_fit.as_modelled.optimum([1e14, 1e15], drift=False)[["N_opt"]])
     change = influence(small_fit, best)["N_opt"]
     assert change.sizes == {"run": len(small_fit.runs), "budget": 2}
     raw = influence_covariances(best["N_opt"], small_fit.log_likelihood)
@@ -165,10 +188,10 @@ def test_a_run_with_a_large_pareto_k_is_left_out_by_a_refit() -> None:
     runs = simulated(CHINCHILLA, noise=0.01, seed=3, each=5)
     runs.loc[0, "loss"] *= 1.6
     how: dict[str, Any] = {"likelihood": NORMAL, "clusters": None, "random_seed": 2, "chains": 2}
-    fitted = fit(CHINCHILLA, runs, **how)
+    fitted = fit(CHINCHILLA, runs, **how).as_modelled
     assert fitted.loo["pareto_k"][0] > 1
     names = [*CHINCHILLA.coefficient_names, *CHINCHILLA.derived]
-    without = fit(CHINCHILLA, runs.drop(index=0), **how)
+    without = fit(CHINCHILLA, runs.drop(index=0), **how).as_modelled
     before, after = (np.log(one.posterior[names]) for one in (fitted, without))
     dims = ("chain", "draw")
     shift = (abs(after.mean(dims) - before.mean(dims)) / before.std(dims, ddof=1)).to_array().max()

@@ -25,7 +25,9 @@ BUDGET = 1e22
 
 @pytest.fixture(scope="module")
 def whole() -> Fit:
-    return fit(CHINCHILLA, simulated(CHINCHILLA, noise=0.005, seed=3, each=7), **PLAIN)
+    """With the draws of its model, which influence is about."""
+    runs = simulated(CHINCHILLA, noise=0.005, seed=3, each=7)
+    return fit(CHINCHILLA, runs, **PLAIN).as_modelled
 
 
 def log_optimum(fitted: Fit) -> xr.DataArray:
@@ -46,7 +48,8 @@ def test_influence_on_the_optimum_is_that_of_a_refit(whole: Fit, rank: int) -> N
     sd = float(before.std(ddof=1))
     expected = np.log(expected_response(whole.draws, whole.runs, "run"))
     leverage = float(expected[..., row - 1].var(ddof=1) / (whole.posterior["sigma"] ** 2).mean())
-    less = fit(CHINCHILLA, whole.runs.drop(index=row - 1).reset_index(drop=True), **PLAIN)
+    fewer = whole.runs.drop(index=row - 1).reset_index(drop=True)
+    less = fit(CHINCHILLA, fewer, **PLAIN).as_modelled
     refit = (float(log_optimum(less).mean()) - float(before.mean())) / sd
     worth = float(whole.summary(before.to_dataset(name="best"))["ess_bulk"].iloc[0])
     own = float(whole.log_likelihood[..., row - 1].std())
@@ -97,10 +100,11 @@ def test_groups_have_no_single_answer(small_fit: Fit) -> None:
         name: values.expand_dims(corpus=["one", "two"]) if name in names else values
         for name, values in small_fit.posterior.items()
     }
+    tree = xr.DataTree(xr.Dataset(grouped_posterior))
     grouped = replace(
         small_fit,
         structure=replace(small_fit.structure, by="corpus", groups=("one", "two")),
-        tree=small_fit.tree.assign({"posterior": xr.DataTree(xr.Dataset(grouped_posterior))}),
+        tree=small_fit.tree.assign({"posterior": tree, "model_posterior": tree}),
     )
     assert set(SAMPLE_DIMS) < set(grouped.posterior["alpha"].dims)
     with pytest.raises(DataError, match="one number for each corpus"):

@@ -188,12 +188,12 @@ def test_a_loaded_fit_can_be_saved(tmp_path: Path, put: Put, grouped_fit: Fit) -
 
 def test_divergences_with_their_messages_are_saved(path: Path, small_fit: Fit) -> None:
     tree = small_fit.tree.copy()
-    stats = tree["sample_stats"].to_dataset()
-    messages = np.full(stats["lp"].shape, None, dtype=object)
+    stats, alpha = tree["sample_stats"].to_dataset(), small_fit.posterior["alpha"]
+    messages = np.full(alpha.shape, None, dtype=object)
     messages[0, 3] = "energy error"
     tree["sample_stats"] = xr.DataTree(
         stats.assign(
-            diverging=stats["lp"].copy(data=messages != None),  # noqa: E711 (elementwise)
+            diverging=alpha.copy(data=messages != None),  # noqa: E711 (elementwise)
             divergence_message=(("chain", "draw"), messages),
         )
     )

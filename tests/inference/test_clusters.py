@@ -1,20 +1,11 @@
-"""Clusters: which runs have correlated errors, and that integrated terms change nothing."""
+"""Clusters: which runs err together."""
 
 import numpy as np
 import pandas as pd
-import pytensor.tensor as pt
 import pytest
-from numpy.testing import assert_allclose
-from scipy.stats import multivariate_normal
 
 from bayescale.errors import DataError
-from bayescale.inference.clusters import (
-    compute_neighbourhoods,
-    find_clusters,
-    tilt_direction,
-    tilt_places,
-)
-from bayescale.inference.marginal import cluster_sums, draw_cluster_terms, log_marginal
+from bayescale.inference.clusters import compute_neighbourhoods, find_clusters
 from bayescale.models import LAWS
 from bayescale.spec.law import AUTO
 
@@ -72,6 +63,22 @@ def test_a_column_names_clusters() -> None:
     assert set(named.index(runs)) == {0, 1, -1}
 
 
+def test_a_run_in_no_cluster_is_drawn_alone() -> None:
+    """Under its row, counted from 1."""
+    runs = sweep_of_budgets().assign(corpus=["web", "code", None] * 8)
+    named = find_clusters(COUPLED, runs, "corpus")
+    assert named is not None
+    assert named.cases(runs)[:6] == ["web", "code", "run 3", "web", "code", "run 6"]
+    assert len({*named.cases(runs)}) == 2 + 8
+
+
+def test_points_in_no_known_cluster_are_drawn_alone_as_well() -> None:
+    clusters = find_clusters(COUPLED, sweep_of_budgets(), AUTO)
+    assert clusters is not None
+    points = pd.DataFrame({"flops": [3e18, 1e21, 1.01e21]})
+    assert clusters.cases(points) == ["3e+18", "run 2", "run 3"]
+
+
 def test_groups_have_clusters_of_their_own() -> None:
     runs = sweep_of_budgets().assign(corpus=["web", "code"] * 12)
     clusters = find_clusters(COUPLED, runs, AUTO, "corpus")
@@ -87,33 +94,6 @@ def test_a_column_that_makes_no_clusters_is_refused(column: str) -> None:
         find_clusters(COUPLED, runs, column)
 
 
-def test_laws_of_one_input_have_no_tilt() -> None:
-    clusters = find_clusters(LAWS["kaplan_c"], sweep_of_budgets(), AUTO)
-    assert clusters is not None
-    assert clusters.terms == ("offset",)
-
-
-def test_the_tilt_runs_along_the_budget() -> None:
-    design = {"params": np.array([-1.0, 0.0, 1.0, 0.0, 1.0, 2.0])}
-    design["tokens"] = -design["params"] + np.repeat([0.0, 1.0], 3)
-    index = np.repeat([0, 1], 3)
-    assert_allclose(tilt_direction(design, index), [-(0.5**0.5), 0.5**0.5])
-
-
-def test_points_outside_the_runs_get_the_position_of_the_last_run() -> None:
-    runs = sweep_of_budgets()
-    clusters = find_clusters(COUPLED, runs, AUTO)
-    assert clusters is not None
-    design = {n: np.log(runs[n].to_numpy()) - np.log(runs[n]).mean() for n in COUPLED.inputs}
-    index = clusters.index(runs)
-    known = tilt_places(clusters, design, index)
-    far = tilt_places(
-        clusters, design, index, {"params": np.array([-9.0, 9.0]), "tokens": np.array([9.0, -9.0])}
-    )
-    assert_allclose(far, [known.max(), known.min()])
-    assert_allclose(known.std(), 1.0)
-
-
 def test_a_point_shares_the_cluster_it_lies_in_and_no_other() -> None:
     runs = sweep_of_budgets()
     clusters = find_clusters(COUPLED, runs, AUTO)
@@ -122,41 +102,3 @@ def test_a_point_shares_the_cluster_it_lies_in_and_no_other() -> None:
     assert clusters.index(points).tolist() == [1, 1, -1, -1, -1, -1]
     names = clusters.names(points)
     assert names[3] == names[4] != names[5]
-
-
-RESIDUAL = np.random.default_rng(3).normal(size=12)
-SIGMA = np.random.default_rng(4).uniform(0.5, 2.0, 12)
-PLACE = np.random.default_rng(5).normal(size=12)
-INDEX = np.array([0, 0, 0, 1, 1, 1, 1, 2, 2, -1, -1, 0])
-OFFSET, SLOPE = 0.7, 0.4
-
-
-def test_the_log_density_is_that_of_the_joint_normal() -> None:
-    together = (INDEX[:, None] == INDEX) & (INDEX >= 0)[:, None]
-    shared = OFFSET**2 + SLOPE**2 * np.outer(PLACE, PLACE)
-    covariance = np.diag(SIGMA**2) + np.where(together, shared, 0.0)
-    value = log_marginal(
-        *map(pt.as_tensor, (RESIDUAL, SIGMA, INDEX.astype("int32"), PLACE)), OFFSET, SLOPE
-    )
-    expected = multivariate_normal(np.zeros(12), covariance).logpdf(RESIDUAL)
-    assert_allclose(value.eval(), expected, rtol=1e-12)
-
-
-def test_terms_are_drawn_from_their_conditional_distribution() -> None:
-    """Means and covariances against the dense solution, within five Monte Carlo errors."""
-    draws = 40_000
-    shape = (1, draws, 12)
-    sums = cluster_sums(
-        np.broadcast_to(RESIDUAL, shape), np.broadcast_to(SIGMA, shape), INDEX, PLACE, 3
-    )
-    scales = np.full((1, draws, 1), OFFSET), np.full((1, draws, 1), SLOPE)
-    terms = np.concatenate(draw_cluster_terms(sums, *scales, np.random.default_rng(6)), axis=2)[0]
-    member = (INDEX[:, None] == np.arange(3)).astype(float)
-    design = np.hstack([OFFSET * member, SLOPE * PLACE[:, None] * member])
-    covariance = np.linalg.inv(np.eye(6) + design.T @ (design / SIGMA[:, None] ** 2))
-    mean = covariance @ design.T @ (RESIDUAL / SIGMA**2)
-    spread = np.sqrt(np.diag(covariance))
-    assert np.all(abs(terms.mean(0) - mean) < 5 * spread / np.sqrt(draws))
-    # A sample covariance of Normals has standard error below sqrt(2 / draws) of the spreads.
-    error = np.outer(spread, spread) * np.sqrt(2 / draws)
-    assert np.all(abs(np.cov(terms.T) - covariance) < 5 * error)

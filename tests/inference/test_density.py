@@ -9,7 +9,6 @@ import pytest
 from numpy.testing import assert_allclose
 from pytensor.compile.mode import Mode
 
-from bayescale import datasets
 from bayescale.inference.coordinates import blocks_of, draw_prior_points
 from bayescale.inference.density import Density
 from bayescale.inference.model import build_model
@@ -35,7 +34,7 @@ def fitted_to(law: Law, likelihood: Likelihood | None = None, **choices: Any) ->
         runs = with_columns(likelihood, design(law, count), value)
         runs = modelled(law, likelihood, runs, seed=3)[0]
     row = np.arange(len(runs))
-    runs = runs.assign(corpus=np.array(["web", "code", "maths"])[row % 3], pair=row % 4)
+    runs = runs.assign(corpus=np.array(["web", "code", "maths"])[row % 3])
     return build_structure(law, runs, likelihood, **choices), runs
 
 
@@ -45,17 +44,16 @@ CASES |= {
     for likelihood in ALL
 }
 CASES |= {
-    f"groups {pool}, {likelihood.name}, clusters {clusters}": (
+    f"groups {pool}, {likelihood.name}": (
         LAWS["chinchilla"],
         likelihood,
-        {"groups": "corpus", "pool": pool, "clusters": clusters},
+        {"groups": "corpus", "pool": pool},
     )
     for pool in (None, "separate", "shared", {"alpha": "separate", "share": "shared"})
-    for likelihood, clusters in ((NORMAL, None), (NORMAL, "pair"), (STUDENT_T, "pair"))
+    for likelihood in (NORMAL, STUDENT_T)
 }
 CASES |= {
     "groups of a law with a stage": (LAWS["error_from_loss"], None, {"groups": "corpus"}),
-    "clusters with an offset only": (LAWS["power_law"], NORMAL, {"clusters": "pair"}),
 }
 
 
@@ -65,17 +63,10 @@ def test_it_is_the_density_of_the_pymc_model(case: Any) -> None:
     check(*fitted_to(law, likelihood, **choices))
 
 
-def test_runs_in_no_cluster_count_alone() -> None:
-    runs = datasets.load("pocket")
-    runs["half"] = np.where(np.arange(len(runs)) % 3 == 0, None, np.arange(len(runs)) // 20)
-    for likelihood in (NORMAL, STUDENT_T):
-        check(build_structure(LAWS["coupled"], runs, likelihood, clusters="half"), runs)
-
-
 def check(structure: Structure, runs: pd.DataFrame) -> None:
     points = draw_prior_points(structure, POINTS, 5)
     ours = Density(structure, runs)(points)
-    model = build_model(structure, runs, marginal=True)
+    model = build_model(structure, runs)
     start = model.initial_point()
     assert [block.name for block in blocks_of(structure)] == [x.name for x in model.free_RVs]
     log_density = model.compile_logp(mode=Mode("py", None))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pymc as pm
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
 from bayescale.errors import LawError
@@ -14,7 +14,6 @@ from bayescale.inference.structure import Structure, build_structure, default_li
 from bayescale.inference.units import units_of
 from bayescale.likelihoods import (
     NORMAL,
-    NORMAL_VARIANCE_FUNCTION,
     STUDENT_T,
     VARIANCE_FUNCTION,
     autoregressive,
@@ -179,18 +178,26 @@ def test_few_runs_get_one_scale() -> None:
     many = pd.DataFrame(index=range(2 * 13))
     assert default_likelihood(CHINCHILLA, many) is VARIANCE_FUNCTION
     assert default_likelihood(CHINCHILLA, many[1:]) is STUDENT_T
-    # Clustered runs scatter normally, with one parameter less.
-    assert default_likelihood(CHINCHILLA, many[2:], clustered=True) is NORMAL_VARIANCE_FUNCTION
-    assert default_likelihood(CHINCHILLA, many[3:], clustered=True) is NORMAL
 
 
-def test_the_likelihood_is_chosen_with_the_clusters() -> None:
-    """At 24 runs only the Normal variance function has few enough numbers, and clusters need it."""
-    runs = pd.concat([RUNS, RUNS[:8]], ignore_index=True)
-    assert build_structure(CHINCHILLA, runs, clusters=None).likelihood is STUDENT_T
-    assert build_structure(CHINCHILLA, runs, clusters="corpus").likelihood is (
-        NORMAL_VARIANCE_FUNCTION
+@pytest.mark.parametrize("count", [16, 32])
+def test_clusters_change_nothing_in_the_model(count: int) -> None:
+    """They say what resampling draws: likelihood, priors, data and compiled model are the same."""
+    runs = pd.concat([RUNS, RUNS], ignore_index=True)[:count]
+    plain, clustered = (build_structure(CHINCHILLA, runs, clusters=by) for by in (None, "corpus"))
+    assert clustered.clusters is not None
+    assert (
+        plain.likelihood
+        is clustered.likelihood
+        is (STUDENT_T if count == 16 else VARIANCE_FUNCTION)
     )
+    assert repr(plain.priors) == repr(clustered.priors)
+    assert plain.key == clustered.key
+    here, there = (model_data(own, runs) for own in (plain, clustered))
+    assert set(here) == set(there)
+    for name, values in here.items():
+        assert_array_equal(there[name], values)
+    assert compiled_model(plain, runs) is compiled_model(clustered, runs)
 
 
 READING = {

@@ -170,7 +170,6 @@ def test_draws_have_their_shape_and_names(way: str) -> None:
     assert set(drawn.posterior) == {"level", "share", "alpha", "beta", "sigma"}
     assert list(drawn.posterior["share_part"].values) == ["irreducible", "model", "data"]
     assert set(drawn.seconds) == {"compile", "sample"}
-    assert drawn.marginal
 
 
 @every_way

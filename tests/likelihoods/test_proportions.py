@@ -57,11 +57,11 @@ def test_sigma_is_the_same_spread_in_both() -> None:
 
 @pytest.mark.parametrize("likelihood", [BINOMIAL, BETA_BINOMIAL], ids=lambda own: own.name)
 def test_the_log_likelihood_is_that_of_right_answers(likelihood: bs.Likelihood) -> None:
-    """The posterior's own record of each run, at one draw."""
+    """The record of each run at one draw of the model's own."""
     runs = accuracies()
     short = {"draws": 50, "chains": 2, "tune": 100, "random_seed": 1}
     fit = bs.fit(SIGMOID_ACCURACY, runs, likelihood=likelihood, **short)
-    draw = fit.posterior.isel(chain=1, draw=7)
+    draw = fit.as_modelled.posterior.isel(chain=1, draw=7)
     expected = SIGMOID_ACCURACY.formula(
         runs["flops"].to_numpy(), *(float(draw[n]) for n in SIGMOID_ACCURACY.coefficient_names)
     )

@@ -23,7 +23,7 @@ def test_runs_are_at_their_rows_and_large_ones_are_named():
     assert_allclose(dots(ax)["more than one sd"], [[2, -1.4]])
     assert [text.get_text() for text in ax.texts] == ["2"]
     assert ax.get_xlabel() == "row of the table"
-    assert ax.get_ylabel() == r"change of $\alpha$ without it (posterior sd)"
+    assert ax.get_ylabel() == r"change of $\alpha$ without it (sd of the model)"
 
 
 def test_clusters_are_labelled_with_their_names():

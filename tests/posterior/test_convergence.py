@@ -4,9 +4,7 @@ import xarray as xr
 from numpy.testing import assert_allclose
 
 from bayescale.fitting.record import Fit
-from bayescale.posterior import summary
 from bayescale.posterior.convergence import convergence
-from bayescale.posterior.jackknife import honesty
 from bayescale.posterior.loo import influential_runs, leave_one_out
 from bayescale.posterior.summary import interval_names, summary_table
 
@@ -79,62 +77,36 @@ def test_draws_that_never_move_are_not_trusted() -> None:
     assert not convergence(clean() * 0, stats(), pareto()).trusted
 
 
-@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
-def test_honesty_is_the_true_scatter_over_the_assumed_one(scale: float) -> None:
-    """A mean with known noise: the posterior sd is sigma / sqrt(n), resampling gives s / sqrt(n).
-
-    The jackknife covariances carry Monte Carlo error: relative sd about sqrt(1 / (2 n)) from the
-    runs themselves is not error (s is their own sd), that from 4,000 draws is about
-    sqrt(n / 4000) on each term and averages over n of them: 1 / sqrt(2 * 4000) in all, and a bias
-    of n / (2 * 4000) of the posterior's share. Five of the first and the bias bound it.
-    """
-    n, sigma = 50, 1.0
-    rng = np.random.default_rng(7)
-    y = scale * rng.normal(size=n)
-    mean = draws_of(y.mean() + sigma / np.sqrt(n) * rng.normal(size=(CHAINS, DRAWS)))
-    log_likelihood = -0.5 * ((xr.DataArray(y, dims="run") - mean) / sigma) ** 2
-    expected = y.std(ddof=1) / sigma
-    tolerance = 5 / np.sqrt(2 * CHAINS * DRAWS) + n / (2 * CHAINS * DRAWS) / expected**2
-    assert_allclose(float(honesty(mean, log_likelihood)), expected, rtol=tolerance)
-
-
-def test_flagged_intervals_are_stretched_and_others_are_not() -> None:
+def test_widened_is_the_ratio_of_the_standard_deviations() -> None:
+    """Of logarithms where every draw is positive, of the draws themselves elsewhere."""
     rng = np.random.default_rng(3)
-    y = np.concatenate([rng.normal(size=30), 2.5 * rng.normal(size=30)])
-    n = len(y)
-    mean = draws_of(y.mean() + rng.normal(size=(CHAINS, DRAWS)) / np.sqrt(n))
-    other = draws_of(rng.normal(size=(CHAINS, DRAWS)))
-    log_likelihood = -0.5 * (xr.DataArray(y, dims="run") - mean) ** 2
-    draws = xr.Dataset({"mean": mean, "other": other})
-    table = summary_table(draws, log_likelihood)
-    lower, upper = interval_names()
-    narrow, fine = table.loc["mean"], table.loc["other"]
-    assert summary.too_narrow(draws, log_likelihood) == ["mean"]
-    ratio = (narrow["honest_ub"] - narrow["honest_lb"]) / (narrow[upper] - narrow[lower])
-    assert_allclose(ratio, narrow["honesty"], rtol=1e-12)
-    assert (fine["honest_lb"], fine["honest_ub"]) == (fine[lower], fine[upper])
+    logs, plain = draws_of(rng.normal(size=(CHAINS, DRAWS))), clean()["alpha"]
+    model = xr.Dataset({"scale": np.exp(logs), "plain": plain, "same": plain})
+    draws = xr.Dataset({"scale": np.exp(3 * logs - 1), "plain": 2 * plain + 1, "same": plain})
+    assert_allclose(summary_table(draws, model)["widened"], [3.0, 2.0, 1.0], rtol=1e-10)
+    assert "widened" not in summary_table(draws)
+    ends = [*interval_names()]
+    assert_allclose(summary_table(draws, model)[ends], summary_table(draws)[ends])
 
 
-def test_positive_quantities_are_stretched_on_the_logarithm() -> None:
-    rng = np.random.default_rng(5)
-    y = 3 * rng.normal(size=60)
-    log_mean = draws_of(y.mean() + rng.normal(size=(CHAINS, DRAWS)))
-    log_likelihood = -0.5 * (xr.DataArray(y, dims="run") - log_mean) ** 2
-    table = summary_table(xr.Dataset({"scale": np.exp(log_mean)}), log_likelihood)
-    (row,), (lower, upper) = table.to_dict("records"), interval_names()
-    assert row["honesty"] > 2
-    assert row["mean"] + row["honesty"] * (row[lower] - row["mean"]) < 0
-    assert 0 < row["honest_lb"] < row[lower]
-    ratio = np.log(row["honest_ub"] / row["honest_lb"]) / np.log(row[upper] / row[lower])
-    assert_allclose(ratio, row["honesty"], rtol=1e-12)
+def test_a_quantity_that_one_of_both_has_negative_is_compared_as_it_is() -> None:
+    plain = clean()["alpha"]
+    model = xr.Dataset({"alpha": plain - plain.min() + 1})
+    assert float(plain.min()) < 0
+    table = summary_table(xr.Dataset({"alpha": 2 * plain}), model)
+    assert_allclose(table["widened"], 2.0, rtol=1e-10)
+
+
+def test_draws_that_never_move_have_no_ratio() -> None:
+    still = clean() * 0 + 1
+    assert np.isnan(summary_table(still, still).loc["alpha", "widened"])
 
 
 def test_intervals_follow_arviz_settings() -> None:
     from arviz_base import rc_context
 
-    log_likelihood = clean(5)["alpha"].expand_dims(run=2, axis=-1)
     with rc_context({"stats.ci_prob": 0.5, "stats.ci_kind": "hdi"}):
-        table = summary_table(clean(), log_likelihood)
+        table = summary_table(clean())
     assert {"hdi50_lb", "hdi50_ub"} <= set(table)
     # Half of a normal lies within 0.674 sd; the ends' error is about 0.02 at 4,000 draws.
     assert_allclose(table.loc["alpha", "hdi50_ub"] - table.loc["alpha", "hdi50_lb"], 1.35, atol=0.1)

@@ -22,4 +22,4 @@ from bayescale.posterior.estimates import Estimate
 def test_a_count_has_one_unit_where_all_of_it_fits(
     numbers: tuple[float, float, float], text: str
 ) -> None:
-    assert Estimate(*numbers, sd=1.0, widened=False).in_words() == text
+    assert Estimate(*numbers, sd=1.0).in_words() == text

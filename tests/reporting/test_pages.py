@@ -137,7 +137,7 @@ def test_all_forms_have_the_answer(fit_report: Report, small_fit: Fit) -> None:
 
 def test_the_sentence_is_about_the_largest_budget(small_fit: Fit) -> None:
     section = section_of(bs.report(small_fit, flops=[1e13, 1e12]), "budgets")
-    estimates = section.numbers["honest"][-1]
+    estimates = section.numbers["estimates"][-1]
     assert estimates["flops"] == 1e13
     sentence = section_of(bs.report(small_fit, flops=[1e13, 1e12]), "answer").numbers["sentence"]
     assert sentence.startswith(f"On {power_of_ten(1e13)} FLOP, train ")
@@ -171,8 +171,8 @@ def test_scatter_is_among_the_numbers_and_not_in_the_table(fit_report: Report) -
     (table, *_) = (block for block in section.blocks if isinstance(block, Table))
     names = {row[0] for row in table.rows}
     assert {"E", "alpha", "a"} <= names
-    assert not any(name.startswith(("sigma", "bend", "offset", "tilt")) for name in names)
-    assert names | {"sigma", "bend[params*tokens]", "offset_sd"} <= set(section.numbers["summary"])
+    assert not any(name.startswith(("sigma", "bend", "nu")) for name in names)
+    assert names | {"sigma", "bend[params*tokens]", "nu"} <= set(section.numbers["summary"])
 
 
 def test_an_audit_has_a_part_for_every_claim(audit_report: Report) -> None:
@@ -215,7 +215,7 @@ def test_a_law_of_one_input_has_a_report() -> None:
     report = bs.report(bs.fit(law, runs, draws=200, tune=400, chains=2, random_seed=3))
     assert "ten times the largest of the runs" in str(report)
     names = [picture.name for picture in report.document.pictures()]
-    assert names == ["honesty", "runs", "residuals", "predictive", "pair"]
+    assert names == ["runs", "residuals", "predictive", "pair"]
     assert report.html()
 
 

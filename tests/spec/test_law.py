@@ -163,18 +163,27 @@ def test_records_cannot_be_changed() -> None:
 
 
 @pytest.mark.parametrize(
-    "parts", [{"tau": PRIORS["alpha"]}, {"source": "assumed"}], ids=["no source", "no tau"]
+    "parts",
+    [
+        {"tau": PRIORS["alpha"]},
+        {"ratio": PRIORS["alpha"]},
+        {"source": "assumed"},
+        {"ratio": PRIORS["alpha"], "tau": PRIORS["alpha"], "source": "assumed"},
+    ],
+    ids=["tau without source", "ratio without source", "no prior", "two priors"],
 )
-def test_drift_has_a_prior_and_its_source_or_neither(parts: dict[str, object]) -> None:
-    with pytest.raises(LawError, match=r"drift has tau .* expected both or neither"):
+def test_drift_has_one_prior_and_its_source_or_neither(parts: dict[str, object]) -> None:
+    with pytest.raises(LawError, match=r"drift has ratio .* expected one prior with its source"):
         Drift(**parts)
 
 
 def test_drift_of_every_law_has_a_source() -> None:
     assert Drift().source == ""
-    assert Drift(tau=PRIORS["alpha"], source="assumed").source == "assumed"
-    sources = {name: law.drift.source for name, law in LAWS.items() if law.drift.tau is not None}
-    assert "learned from back-tests of 22 public studies" in sources["coupled"]
+    for kind in ("ratio", "tau"):
+        assert Drift(**{kind: PRIORS["alpha"]}, source="assumed").source == "assumed"
+    drifts = {name: law.drift for name, law in LAWS.items()}
+    sources = {name: drift.source for name, drift in drifts.items() if drift.ratio or drift.tau}
+    assert "learned from back-tests of thirteen families of public studies" in sources["coupled"]
     assert all(sources.values())
 
 

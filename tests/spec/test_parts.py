@@ -152,9 +152,6 @@ def test_pictures_are_drawn_of_it(fitted: Fit) -> None:
     ):
         plt.figure()
         plot(subject)
-    plt.figure()
-    ax = plots.plot_honesty(fitted.summary())
-    assert {*LABELS} <= {tick.get_text() for tick in ax.get_yticklabels()}
     plots.plot_psense_dist(fitted, ["A", "k"])
     with pytest.raises(LawError, match="have several parts"):
         plots.plot_pair(fitted, "A", "k")

@@ -7,9 +7,11 @@ import pytest
 from bayescale.errors import DataError, LawError
 from bayescale.fitting.record import Fit
 from bayescale.inference.record import Sampling
+from bayescale.inference.structure import build_structure
 from bayescale.likelihoods import NORMAL
 from bayescale.models import LAWS
 from bayescale.posterior.draws import SAMPLE_DIMS
+from bayescale.runs.read import runs_for
 from bayescale.validation.bootstrap import CLUSTER_COLUMN, bootstrap, resampled
 from bayescale.validation.sweep import Parallel
 from tests.designs import simulated
@@ -41,6 +43,11 @@ def even(fitted: Fit) -> dict[str, float]:
     if fitted.random_seed % 2:
         raise RuntimeError("an odd seed")
     return {"seed": fitted.random_seed}
+
+
+def cluster_count(fitted: Fit) -> dict[str, int]:
+    clusters = fitted.structure.clusters
+    return {"clusters": 0 if clusters is None else len(clusters.labels)}
 
 
 def clustered() -> pd.DataFrame:
@@ -114,5 +121,9 @@ def test_clusters_that_are_not_there_cannot_be_drawn() -> None:
 
 def test_resampled_clusters_are_fitted_as_clusters(simulated_runs: pd.DataFrame) -> None:
     law = LAWS["chinchilla"]
-    resamples = bootstrap(law, simulated_runs, resamples=1, resample="cluster", **SAMPLED)
-    assert {"alpha", "offset_sd", "tilt_sd"} <= set(resamples.values)
+    clusters = build_structure(law, runs_for(law, simulated_runs)).clusters
+    assert clusters is not None
+    assert "" not in clusters.names(simulated_runs)  # every run is in one
+    options: dict[str, Any] = {"resamples": 2, "resample": "cluster", "of": cluster_count}
+    resamples = bootstrap(law, simulated_runs, random_seed=1, **options, **SAMPLED)
+    assert resamples.values["clusters"].to_numpy().tolist() == [len(clusters.labels)] * 2

@@ -23,11 +23,7 @@ from bayescale.priors import LogNormal
 from bayescale.validation import sbc, simulators
 from bayescale.validation.calibrate import Calibration, calibrate
 from bayescale.validation.sbc import fixed_structure, rank_truth, with_units_of
-from bayescale.validation.simulators import (
-    SIMULATORS,
-    as_modelled,
-    truths_from_posterior,
-)
+from bayescale.validation.simulators import SIMULATORS, as_modelled, choose_draws, clustered
 from bayescale.validation.sweep import Parallel, sweep
 from tests.designs import simulated
 
@@ -118,7 +114,7 @@ def test_ranks_of_truths_from_a_posterior_are_uniform_given_observed_and_simulat
     )
     assert together.uniformity(mass=0.999)["inside"].all()
     structure = with_units_of(informed.structure, informed.runs)
-    truths = truths_from_posterior(informed.draws, 200, 5)
+    truths = choose_draws(informed.as_modelled.draws, 200, 5)
     task = {"structure": structure, "design": informed.runs, "joint": None}
     task |= {"simulator": as_modelled, "sampling": options["sampling"]}
     tasks = [(str(k), {**task, "truth": truths.isel(draw=[k])}) for k in range(200)]
@@ -214,16 +210,38 @@ def test_outliers_are_few_and_far() -> None:
     assert 0.2 * simulators.OUTLIERS < share < 2 * simulators.OUTLIERS
 
 
-def test_effects_of_new_clusters_are_drawn() -> None:
-    runs = pd.concat([simulated(TWO, noise=0.01, seed=k, each=5) for k in range(2)])
-    budgets = np.repeat([1e18, 3e18, 1e19, 3e19, 1e20], len(runs) // 5)
-    runs = runs.assign(tokens=budgets / (6 * runs["params"]), flops=budgets).reset_index(drop=True)
-    structure = fixed_structure(TWO, runs, None, "auto")
-    prior = draw_prior(structure, 20, 9)
-    drawn = truths_from_posterior(Draws(structure, prior, runs), 4, 10)
-    assert drawn["offset_z"].sizes == {"chain": 1, "draw": 4, "cluster": 5}
-    assert not np.isin(drawn["offset_z"], prior["offset_z"]).any()
-    assert np.isin(drawn["sigma"], prior["sigma"]).all()
+def test_widened_intervals_hold_truths_of_runs_that_err_together() -> None:
+    """Eight budgets of five runs, whose errors the model takes for independent.
+
+    A shared error of three scales makes the mean of a budget's runs scatter seven times as much as
+    the model believes. Places are those of the same truths and runs, so that they differ only by
+    the widening; the scale is left as it is.
+    """
+    params, flops = np.meshgrid(np.geomspace(1e7, 1e9, 5), np.geomspace(1e17, 1e20, 8))
+    design = pd.DataFrame({"params": params.ravel(), "flops": flops.ravel()})
+    design = design.assign(tokens=design["flops"] / (6 * design["params"]), loss=3.0)
+    structure = fixed_structure(TWO, design, NORMAL, "auto")
+    assert structure.clusters is not None
+    truths = draw_prior(structure, 30, 4)
+    own, widened = (
+        [
+            rank_truth(
+                structure=structure,
+                design=design,
+                simulator=clustered,
+                truth=truths.isel(draw=[k]),
+                joint=None,
+                sampling=SMALL["sampling"],
+                random_seed=k,
+                widened=wide,
+            )["places"]
+            for k in range(30)
+        ]
+        for wide in (False, True)
+    )
+    assert [row["sigma"] for row in own] == [row["sigma"] for row in widened]
+    inside = [sum(abs(row["N_opt"] - 0.5) < 0.45 for row in rows) for rows in (own, widened)]
+    assert inside[1] > inside[0]
 
 
 def test_doubtful_fits_can_be_dropped() -> None:
@@ -243,5 +261,5 @@ def test_the_first_truths_are_the_same_however_many_are_drawn() -> None:
     few, many = (draw_prior(structure, count, 0) for count in (3, 5))
     assert many.isel(draw=slice(3)).equals(few)
     draws = Draws(structure, many, DESIGN)
-    few, many = (truths_from_posterior(draws, count, 1) for count in (2, 4))
+    few, many = (choose_draws(draws, count, 1) for count in (2, 4))
     assert many.isel(draw=slice(2)).equals(few)

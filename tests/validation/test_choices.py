@@ -53,7 +53,7 @@ def test_every_budget_is_dropped_the_most_influential_first(small_fit: Fit) -> N
         fewer = kept(choices[f"without budget {label}"], runs)
         assert fewer.index.tolist() == runs.index[names != label].tolist()
     largest = float((6 * runs["params"] * runs["tokens"]).max())
-    best = np.log(small_fit.optimum(largest, drift=False)[["N_opt"]].isel(budget=0))
+    best = np.log(small_fit.as_modelled.optimum(largest, drift=False)[["N_opt"]].isel(budget=0))
     change = abs(
         influence(small_fit, best, of_each=CLUSTER)["N_opt"].sel(cluster=[*clusters.labels])
     )
@@ -126,7 +126,7 @@ def test_scatter_that_is_not_in_log() -> None:
     runs = simulated(CHINCHILLA, noise=0.005, seed=3, each=4)
     fitted = fit(
         CHINCHILLA, runs, likelihood=STUDENT_T_UNLOGGED, clusters=None, random_seed=1, **SHORT
-    )
+    ).as_modelled
     draws = fitted.posterior
     expected = expected_response(fitted.draws, fitted.runs, "run")
     by_hand = stats.t.logpdf(

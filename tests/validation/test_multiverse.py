@@ -128,7 +128,7 @@ def test_a_law_of_params_and_tokens_by_default(simulated_runs: pd.DataFrame) -> 
         sampling=Sampling(200, 300, 2),
         parallel=ALONE,
     )
-    assert dict(varied.sizes) == {"likelihood": 4, "priors": 3, "runs": 7, "statistic": 4}
+    assert dict(varied.sizes) == {"likelihood": 3, "priors": 3, "runs": 7, "statistic": 4}
     good = varied["error"] == ""
     assert good.mean() > 0.9
     assert np.isfinite(varied["N_opt"].where(good, 0)).all()

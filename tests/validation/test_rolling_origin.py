@@ -30,7 +30,7 @@ def test_back_tests_on_runs_of_the_law_make_tau_smaller() -> None:
     assert [slope["cut"] for slope in slopes] == ["0.5", "0.7"]
     before, after = (np.log(fitted.drift["tau"]).median() for fitted in (first, updated))
     # Three standard errors of the difference of two medians of 200 draws.
-    sigma = CHINCHILLA.drift.tau.parameters["sigma"]
+    sigma = CHINCHILLA.drift.ratio.parameters["sigma"]
     assert before - after > 3 * 1.2533 * sigma * np.sqrt(2 / 200)
     assert updated.posterior.identical(first.posterior)
     assert updated.drift["split_drift"].identical(first.drift["split_drift"])
