@@ -21,7 +21,7 @@ from benchmarks.measuring import Timing, benchmark_runs, machine, print_rows, ti
 
 ROUNDS = 3
 SEED = "1"
-OURS, BY_NUTS = "bayescale", "bayescale, student_t by NUTS"
+OURS, ONE_SCALE = "bayescale", "bayescale, student_t"
 IMPORTS = "import"
 RIVAL = "simple-scaling-laws"
 RIVAL_COLUMNS = {
@@ -32,7 +32,7 @@ RIVAL_COLUMNS = {
 
 
 def bayescale_commands(table: Path) -> dict[str, list[str]]:
-    """The command; with Student-t scatter, whose cluster terms only NUTS draws; and its imports."""
+    """The command; the same with one scale of all runs; and its imports."""
     program = Path(sys.executable).with_name("bayescale")
     fit = [str(program), "fit", str(table), "--law", "chinchilla", "--seed", SEED, "--json"]
     # What the command has imported when the fit begins.
@@ -40,7 +40,7 @@ def bayescale_commands(table: Path) -> dict[str, list[str]]:
     modules = f"import bayescale.cli.main; from bayescale import {names}"
     return {
         OURS: fit,
-        BY_NUTS: [*fit, "--likelihood", "student_t"],
+        ONE_SCALE: [*fit, "--likelihood", "student_t"],
         IMPORTS: [sys.executable, "-c", modules],
     }
 
@@ -84,7 +84,7 @@ def print_parts(timings: dict[str, list[Timing]]) -> None:
     """Print where the seconds of the bayescale commands went, medians over the rounds."""
     imports = [one.wall for one in timings[IMPORTS]]
     rows = {}
-    for name in (OURS, BY_NUTS):
+    for name in (OURS, ONE_SCALE):
         parts = [split(*pair) for pair in zip(timings[name], imports, strict=True)]
         rows[name] = [median(one[part] for one in parts) for part in parts[0]]
     print_rows(("wall seconds", *parts[0]), rows)

@@ -67,8 +67,8 @@ def _print_against(by_study: pd.DataFrame, rival: str) -> None:
     families = ratio.groupby("family").mean()
     print(
         f"CRPS with drift over that of {rival}: mean log ratio over families "
-        f"{families.mean():+.3f} +- {families.sem():.3f}; smaller on {np.mean(ratio < 0):.0%} of tables; largest ratio "
-        f"{np.exp(ratio.max()):.2f} on {ratio.idxmax()[1]}"
+        f"{families.mean():+.3f} +- {families.sem():.3f}; smaller on {np.mean(ratio < 0):.0%} of "
+        f"tables; largest ratio {np.exp(ratio.max()):.2f} on {ratio.idxmax()[1]}"
     )
 
 

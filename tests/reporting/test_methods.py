@@ -15,7 +15,7 @@ from bayescale.reporting.methods import drift_sentence, methods_section
 from bayescale.spec.law import Law
 from tests.designs import simulated
 
-LEARNED = {"chinchilla", "coupled", "kaplan_nd"}
+LEARNED = {"chinchilla", "coupled"}
 """Laws that the back-tests of public studies were of; see docs/extrapolation.md."""
 BORROWED = {"isoflop", "isoflop_skewed", "frontier"}
 """Laws that take the drift of one of these."""

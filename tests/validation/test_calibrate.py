@@ -133,10 +133,19 @@ def test_a_truth_from_a_posterior_is_ranked_given_observed_and_simulated_runs(
         tables.append(runs)
         return sample_carefully(sampler, structure, runs, settings)
 
+    chosen = []
+
+    def choose(draws: Draws, count: int, seed: int) -> xr.Dataset:
+        chosen.append(draws.posterior)
+        return choose_draws(draws, count, seed)
+
     monkeypatch.setattr(sbc, "sample_carefully", recorded)
+    monkeypatch.setattr("bayescale.validation.calibrate.choose_draws", choose)
     options = {"sampling": SMALL["sampling"], "parallel": SMALL["parallel"]}
     calibration = calibrate(LAW, informed.runs, truth=informed, simulations=2, **options)
     assert calibration.places.sizes["draw"] == len(tables) == 2
+    # Of the model: ranks of widened truths would not be uniform.
+    assert chosen[0].identical(informed.as_modelled.posterior)
     for table in tables:
         assert_array_equal(table["x"], np.tile(informed.runs["x"], 2))
         assert_array_equal(table["y"][:12], informed.runs["y"])
