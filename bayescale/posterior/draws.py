@@ -62,6 +62,8 @@ def strip_prefix(stage: Structure, draws: xr.Dataset) -> xr.Dataset:
 def add_prefix(stage: Structure, draws: xr.Dataset) -> xr.Dataset:
     """Draws of a stage under their names in the whole model."""
     dims = [dim for dim in draws.dims if str(dim).endswith("_part")]
+    # Offsets of groups have a dim of their own, under the name of the parameter.
+    dims += [dim for dim in draws.dims if any(str(dim).startswith(f"{n}_dim_") for n in draws)]
     return draws.rename({name: f"{stage.prefix}{name}" for name in (*draws, *dims)})
 
 

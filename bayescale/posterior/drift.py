@@ -32,7 +32,7 @@ RATIO = LogNormal(mu=np.log(4.0), sigma=0.8)
 """Standard deviation of the response on its scale per decade beyond the runs, over the usual
 residual, for laws without back-tests: about those of laws that have them, and less sure."""
 
-SPLIT_TAU = LogNormal(mu=np.log(0.44), sigma=1.0)
+SPLIT_TAU = LogNormal(mu=np.log(0.31), sigma=0.8)
 """Standard deviation of the log of the optimal params, for laws without back-tests."""
 
 PROPOSALS = 20

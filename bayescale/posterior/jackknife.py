@@ -1,4 +1,4 @@
-"""Effect of resampling the runs on an answer, without refits: the infinitesimal jackknife.
+"""What an answer owes to each run or cluster, without refits: the infinitesimal jackknife.
 
 References
 ----------
@@ -27,28 +27,6 @@ def influence_covariances(draws: xr.DataArray, log_likelihood: xr.DataArray) -> 
     count = draws.sizes["chain"] * draws.sizes["draw"]
     covariance: xr.DataArray = xr.dot(moved, surprise, dim=SAMPLE_DIMS) / (count - 1)
     return covariance
-
-
-def jackknife_sd(draws: xr.DataArray, log_likelihood: xr.DataArray) -> xr.DataArray:
-    """Standard deviation of a posterior mean under resampling of the runs, without refits.
-
-    Parameters
-    ----------
-    draws : (chain, draw, ...) DataArray
-        Any quantity of the posterior.
-    log_likelihood : (chain, draw, run) DataArray
-        Log likelihood of each run at the same draws; or of each cluster, to resample clusters.
-
-    Returns
-    -------
-    (...) DataArray
-    """
-    (case,) = (str(dim) for dim in log_likelihood.dims if dim not in SAMPLE_DIMS)
-    cases = log_likelihood.sizes[case]
-    influence = influence_covariances(draws, log_likelihood)
-    spread: xr.DataArray = ((influence - influence.mean(case)) ** 2).sum(case)
-    variance: xr.DataArray = spread * cases / (cases - 1)
-    return variance**0.5
 
 
 def resampling_unit(clusters: Clusters | None) -> str:

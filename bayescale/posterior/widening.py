@@ -77,12 +77,15 @@ def stretch(moved: Array, surprise: Array) -> Array:
     influence -= influence.mean(axis=1, keepdims=True)
     number = influence.shape[1]
     sandwich = influence @ influence.T * number / max(number - 1, 1)
-    try:
-        factor = np.linalg.cholesky(np.atleast_2d(np.cov(moved.T)))
-        whitened = np.linalg.solve(factor, np.linalg.solve(factor, sandwich).T)
-        sizes, axes = np.linalg.eigh(whitened)
-    except np.linalg.LinAlgError:  # a chain that never moved; the verdict says so
+    covariance = np.atleast_2d(np.cov(moved.T))
+    sd = np.sqrt(np.diag(covariance))
+    # A chain that never moved, about which the verdict speaks, or a coordinate that follows from
+    # others.
+    if not np.all(sd > 0) or np.linalg.eigvalsh(covariance / np.outer(sd, sd))[0] < 1e-10:
         return np.eye(n)
+    factor = np.linalg.cholesky(covariance)
+    whitened = np.linalg.solve(factor, np.linalg.solve(factor, sandwich).T)
+    sizes, axes = np.linalg.eigh(whitened)
     wider = (axes * np.sqrt(np.maximum(sizes, 1.0))) @ axes.T
     return np.asarray(factor @ wider @ np.linalg.inv(factor))
 

@@ -108,7 +108,7 @@ COUPLED = Law(
     # Back-tests of thirteen families of studies: studies/extrapolation.
     drift=Drift(
         ratio=LogNormal(mu=np.log(3.4), sigma=0.49),
-        split_tau=LogNormal(mu=np.log(0.44), sigma=1.0),
+        split_tau=LogNormal(mu=np.log(0.31), sigma=0.57),
         source="learned from back-tests of thirteen families of public studies",
     ),
     claims=(LLAMA_3,),

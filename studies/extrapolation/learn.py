@@ -21,7 +21,7 @@ import pandas as pd
 from scipy import stats
 from scipy.special import logsumexp
 
-from studies.extrapolation.tables import FAMILIES, JUDGED, STUDIES
+from studies.extrapolation.tables import FAMILIES, JUDGED, STUDIES, WITHOUT_OPTIMA
 
 Row = Mapping[str, Any]
 Slopes = dict[str, list[list[tuple[float, float]]]]
@@ -77,7 +77,8 @@ def _by_family(rows: Iterable[Row], name: str) -> Slopes:
     by_study: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for row in rows:
         found = row[name].get("1")
-        if found is None or row["cut"] not in JUDGED:
+        taught = name == "slopes" or STUDIES[row["study"]] not in WITHOUT_OPTIMA
+        if found is None or row["cut"] not in JUDGED or not taught:
             continue
         slope, variance = found["slope"] if name == "splits" else found
         unit = row["usual"] if name == "slopes" else 1.0
@@ -148,7 +149,7 @@ def coverage(rows: list[Row]) -> pd.DataFrame:
 def optima(rows: list[Row]) -> pd.DataFrame:
     """The same of the log of the optimal params, against measured optima of larger budgets."""
     families, table = _by_family(rows, "splits"), []
-    for family in families:
+    for family in FAMILIES:
         median, spread = learned(families, "splits", without=family)
         for row in (row for row in rows if STUDIES[row["study"]] == family):
             found = row["splits"].get("1")

@@ -38,6 +38,10 @@ FAMILIES = {
 STUDIES = {study: family for family, studies in FAMILIES.items() for study in studies}
 """Family of every table."""
 
+WITHOUT_OPTIMA = ("gemstones",)
+"""Families whose measured optima teach nothing: models of one size differ in shape, and a parabola
+in params takes that for an optimum."""
+
 LAWS = ("coupled", "chinchilla", "kaplan_nd")
 CUTS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 """Quantiles of compute: runs up to one are fitted, those above are predicted."""

@@ -139,6 +139,9 @@ def test_groups_reach_the_stage() -> None:
     runs = RUNS.assign(corpus=["web", "code", "maths"] * 12)
     fitted = fit(CHAIN, runs, groups="corpus", draws=300, chains=2, random_seed=3, clusters=None)
     assert fitted.posterior["loss_source::alpha"].sizes["corpus"] == 3
+    # The verdict is of the model's own draws, found again in those of all quantities.
+    assert "loss_source::alpha_offset_dim_0" in fitted.as_modelled.posterior.dims
+    assert not [reason for reason in fitted.verdict.reasons if reason.startswith("own_runs")]
     points = pd.DataFrame({"params": 1e8, "tokens": 2e10, "corpus": ["web", "news"]})
     spread = fitted.predict(points, drift=False)["mean"].std(("chain", "draw"))
     assert float(spread[1]) > float(spread[0])
