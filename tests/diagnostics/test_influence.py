@@ -107,8 +107,9 @@ def test_resampling_clusters_shows_what_resampling_runs_does_not() -> None:
     """Thirty clusters of four runs that are the same: 30 pieces of evidence counted as 120.
 
     Means of Normal runs of scale 1, the posterior sd of their mean 1 / sqrt(120). By cluster the
-    stretch is 2 times the sd of the clusters' levels, by run 1 times it, or 1 if that is more. The covariances have an
-    error of 1 / sqrt(2 * 4000) and a bias of n / (2 * 4000): five of the first and the second.
+    stretch is 2 times the sd of the clusters' levels, by run 1 times it, or 1 if that is more. The
+    covariances have an error of 1 / sqrt(2 * 4000) and a bias of n / (2 * 4000): five of the first
+    and the second.
     """
     rng = np.random.default_rng(8)
     levels = rng.standard_normal(30)
