@@ -72,8 +72,6 @@ def convergence(
     -------
     Verdict
     """
-    import arviz_stats
-
     reasons = [*_mixing(posterior)]
     proposal = sample_stats.attrs.get("pareto_k")
     if proposal is not None and not proposal <= PROPOSAL_K:
@@ -88,6 +86,8 @@ def convergence(
         )
     energy = np.ones(1)
     if "energy" in sample_stats:
+        import arviz_stats
+
         energy = np.asarray(arviz_stats.bfmi(sample_stats["energy"]))
     if not np.all(energy >= BFMI):
         reasons.append(

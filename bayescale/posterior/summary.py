@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.errors import LawError
-from bayescale.posterior.chains import stack_numbers
+from bayescale.posterior.chains import chain_statistic, labels_of, stack_numbers
 from bayescale.posterior.draws import SAMPLE_DIMS
 
 
@@ -26,11 +26,21 @@ def interval_kind() -> tuple[str, float]:
 
 def interval(draws: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
     """Lower and upper end of the interval of ArviZ's settings, over chains and draws."""
-    import arviz_stats
+    samples = draws.stack(sample=SAMPLE_DIMS).transpose(..., "sample")
+    low, high = (
+        draws.isel(dict.fromkeys(SAMPLE_DIMS, 0), drop=True).copy(data=end)
+        for end in _ends(samples.to_numpy())
+    )
+    return low, high
+
+
+def _ends(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the interval of ArviZ's settings, over the last axis."""
+    from arviz_stats.base import array_stats
 
     kind, mass = interval_kind()
-    ends = getattr(arviz_stats, kind)(draws, prob=mass, dim=list(SAMPLE_DIMS))
-    return ends.isel(ci_bound=0, drop=True), ends.isel(ci_bound=1, drop=True)
+    ends = getattr(array_stats, kind)(samples, prob=mass, axis=-1)
+    return ends[..., 0], ends[..., 1]
 
 
 def select_quantities(
@@ -80,20 +90,30 @@ def summary_table(draws: xr.Dataset, model: xr.Dataset | None = None) -> pd.Data
         With `model` also ``widened``, the standard deviation over the model's own; of logarithms
         where all draws are positive.
     """
-    import arviz_stats
-
     # Coordinates such as budgets as people write them: 1e+13, not 10000000000000.0.
-    labels = {
+    texts = {
         name: [f"{value:.3g}" if float(f"{value:.3g}") == value else str(value) for value in index]
         for name, index in draws.indexes.items()
         if index.dtype.kind == "f"
     }
+    numbers = stack_numbers(draws)
+    flat = numbers.reshape(len(numbers), -1)
     columns = ["mean", "sd", *interval_names(), "ess_bulk", "ess_tail", "r_hat"]
     # Draws that never move and draws too large to square give nan, which shows in the table.
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        table: pd.DataFrame = arviz_stats.summary(draws.assign_coords(labels), round_to="none")
+        values = (
+            flat.mean(axis=1),
+            flat.std(axis=1, ddof=1),
+            *_ends(flat),
+            chain_statistic("ess", numbers, method="bulk"),
+            # Of the 5% and 95% quantiles, as the verdict has it.
+            chain_statistic("ess", numbers, method="tail", prob=(0.05, 0.95)),
+            chain_statistic("rhat", numbers),
+        )
+        labels = labels_of(draws.assign_coords(texts))
+        table = pd.DataFrame(dict(zip(columns, values, strict=True)), index=labels)
         if model is not None:
-            both = np.stack([stack_numbers(draws), stack_numbers(model)])
+            both = np.stack([numbers, stack_numbers(model)])
             positive = both.min(axis=(0, 2, 3)) > 0
             both[:, positive] = np.log(both[:, positive])
             sd, own = both.std(axis=(2, 3), ddof=1)
