@@ -25,7 +25,8 @@ def sample_carefully(
 
     With smaller steps where trajectories of NUTS diverged, unless a target acceptance was given.
     With `LONGER` times as many draws, thinned to as many, where the draws turn out too correlated;
-    not for groups of runs that do not belong to the law, which would take minutes.
+    not for groups of runs that do not belong to the law, which would take minutes. And by NUTS
+    where that is still so with importance sampling, unless it was asked for by name.
 
     Parameters
     ----------
@@ -57,9 +58,7 @@ def sample_carefully(
     ungrouped = structure.by is None or structure.own_groups
     if not (ungrouped and sampling.draws * sampling.chains >= LONGER * ESS):
         return sampled
-    # A coefficient may mix worse than the parameters that it follows from.
-    judged = quantities(Draws(structure, sampled.posterior, runs))
-    if chains_mixed(judged.drop_vars(list(structure.law.derived))):
+    if _mixed(structure, runs, sampled):
         return sampled
     more = replace(sampling, draws=LONGER * sampling.draws, tune=2 * sampling.tune)
     # More draws of NUTS find more places to diverge in.
@@ -75,7 +74,21 @@ def sample_carefully(
         diverging = again.sample_stats["diverging"].coarsen(draw=LONGER).max().astype(bool)
         stats = stats.assign(diverging=diverging.assign_coords(draw=draw))
     thinned = replace(again, posterior=posterior, sample_stats=stats, thin=LONGER)
-    return _with_seconds_of(sampled, thinned)
+    drawn = _with_seconds_of(sampled, thinned)
+    if (sampled.way, sampling.sampler) != ("importance", "auto") or _mixed(structure, runs, drawn):
+        return drawn
+    by_nuts_instead = sample_carefully(SAMPLERS["nuts"], structure, runs, settings)
+    reason = f"its chains were too correlated in {LONGER * sampling.draws} draws as well"
+    return _with_seconds_of(replace(drawn, reason=reason), by_nuts_instead)
+
+
+def _mixed(structure: Structure, runs: pd.DataFrame, sampled: Sampled) -> bool:
+    """Whether the chains agree on what a verdict is about.
+
+    A coefficient may mix worse than the parameters that it follows from.
+    """
+    judged = quantities(Draws(structure, sampled.posterior, runs))
+    return chains_mixed(judged.drop_vars(list(structure.law.derived)))
 
 
 def _with_seconds_of(before: Sampled, after: Sampled) -> Sampled:

@@ -102,6 +102,30 @@ def test_correlated_draws_are_sampled_longer_and_thinned() -> None:
     assert drawn.seconds == {"compile": 2.0, "sample": 4.0}
 
 
+def test_importance_that_stays_correlated_leaves_the_work_to_nuts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[Settings] = []
+    mixing = slow(calls, step=40)
+
+    def importance(structure: Structure, runs: pd.DataFrame, settings: Settings) -> Sampled:
+        drawn = mixing(structure, runs, settings)
+        stats = drawn.sample_stats.drop_vars("diverging")
+        return replace(drawn, sample_stats=stats, way="importance")
+
+    def nuts(structure: Structure, runs: pd.DataFrame, settings: Settings) -> Sampled:
+        return replace(slow([], step=1)(structure, runs, settings), way="nuts")
+
+    monkeypatch.setitem(SAMPLERS, "importance", importance)
+    monkeypatch.setitem(SAMPLERS, "nuts", nuts)
+    drawn = sample_carefully(importance, SUMMED, RUNS, Settings())
+    assert [settings.sampling.draws for settings in calls] == [1000, 4000]
+    assert drawn.way == "nuts"
+    assert "4000 draws" in drawn.reason
+    named = Settings(Sampling(sampler="importance"))
+    assert sample_carefully(importance, SUMMED, RUNS, named).way == "importance"
+
+
 def test_a_coefficient_that_mixes_worse_than_its_parameters_is_sampled_longer() -> None:
     """Two parameters that compensate each other: both forget at once, and their sum does not."""
     calls: list[Settings] = []
