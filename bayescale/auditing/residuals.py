@@ -19,7 +19,7 @@ from bayescale.fitting.record import Fit
 from bayescale.inference.structure import response_from_observed
 from bayescale.posterior.draws import SAMPLE_DIMS, Draws
 from bayescale.posterior.expectation import expected_response, scatter_sd
-from bayescale.posterior.jackknife import case_log_likelihood, resampling_unit
+from bayescale.posterior.jackknife import case_log_likelihood
 from bayescale.posterior.pointwise import log_likelihood, replicate_runs
 from bayescale.posterior.quantities import quantities, stack_parts
 from bayescale.spec.claim import Claim
@@ -101,7 +101,7 @@ def _density_difference(claim: Claim, fit: Fit) -> tuple[float, float]:
     The sum is over clusters, or runs, which have independent errors. The scatter is that of the
     fit. The refit pays for its fitted coefficients by WAIC.
     """
-    law, unit = fit.law, resampling_unit(fit.structure.clusters)
+    law = fit.law
     values = stack_parts(law, law.group_parts(claim.values, law.coefficient_names))
     claimed = fit.posterior.assign(
         {name: xr.zeros_like(fit.posterior[name]) + value for name, value in values.items()}
@@ -110,7 +110,7 @@ def _density_difference(claim: Claim, fit: Fit) -> tuple[float, float]:
     for posterior in (claimed, fit.posterior):
         draws = Draws(fit.structure, posterior, fit.runs)
         by_run = log_likelihood(draws).to_array()[0]
-        cases = case_log_likelihood(draws, by_run, unit).transpose(..., unit).to_numpy()
+        cases = case_log_likelihood(draws, by_run).transpose(*SAMPLE_DIMS, ...).to_numpy()
         flat = cases.reshape(-1, cases.shape[-1])
         mean = special.logsumexp(flat, axis=0) - np.log(len(flat))
         densities.append(mean - flat.var(axis=0, ddof=1))

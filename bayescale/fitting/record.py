@@ -21,7 +21,7 @@ from bayescale.fitting.tree_files import save_tree
 from bayescale.inference.structure import Structure, observed_name
 from bayescale.posterior.convergence import Verdict, convergence
 from bayescale.posterior.draws import Draws
-from bayescale.posterior.jackknife import case_log_likelihood, resampling_unit
+from bayescale.posterior.jackknife import case_log_likelihood
 from bayescale.posterior.optimum import optimum
 from bayescale.posterior.pointwise import per_run
 from bayescale.posterior.predict import predict
@@ -97,8 +97,7 @@ class Fit:
         (chain, draw, case) DataArray
             With dim ``run`` or ``cluster``: each cluster, then each run in none.
         """
-        chosen = unit or resampling_unit(self.structure.clusters)
-        return case_log_likelihood(self.as_modelled.draws, self.log_likelihood, chosen)
+        return case_log_likelihood(self.draws, self.log_likelihood, unit)
 
     @property
     def model(self) -> Any:

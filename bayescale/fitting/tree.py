@@ -20,7 +20,7 @@ from bayescale.inference.structure import Structure, observed_name, observed_val
 from bayescale.posterior.draws import SAMPLE_DIMS, Draws, strip_prefix
 from bayescale.posterior.drift import draw_drift
 from bayescale.posterior.expectation import expected_response
-from bayescale.posterior.jackknife import case_log_likelihood, resampling_unit
+from bayescale.posterior.jackknife import case_log_likelihood
 from bayescale.posterior.loo import leave_one_out
 from bayescale.posterior.pointwise import log_likelihood, per_run, replicate_runs
 from bayescale.posterior.quantities import quantities
@@ -52,8 +52,7 @@ def assemble(
     # The likelihood is that of the model's own draws; the answer comes from the widened ones.
     modelled = Draws(structure, quantities(Draws(structure, sampled.posterior, runs)), runs)
     pointwise = log_likelihood(modelled)
-    unit = resampling_unit(structure.clusters)
-    cases = case_log_likelihood(modelled, per_run(pointwise), unit)
+    cases = case_log_likelihood(modelled, per_run(pointwise))
     free = widen(Draws(structure, sampled.posterior, runs), cases)
     posterior = quantities(Draws(structure, free, runs))
     along = np.arange(len(runs))

@@ -102,7 +102,7 @@ def search_modes(log_density: LogDensity, prior: Array, thorough: bool) -> list[
     """Search for modes from the middle of the priors, from draws of them, and from other modes.
 
     A search from a mode moves one coordinate at a time far out. That finds modes that hardly any
-    draw of the prior leads to, such as one in which clusters explain what the law does in another.
+    draw of the prior leads to.
 
     Parameters
     ----------

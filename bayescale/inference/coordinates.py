@@ -126,7 +126,7 @@ def values_and_log_prior(
             values[block.name] = np.concatenate([own, last], axis=-1) - shift
         several = density.ndim > 1
         log_prior += density.reshape(len(points), -1).sum(axis=1) if several else density
-    for prefix, part in _with_stages(structure):
+    for prefix, part in with_stages(structure):
         for name, pooling in part.pool:
             if pooling is Pool.PARTIAL:
                 prior = dict(part.priors)[name]
@@ -162,10 +162,11 @@ def points_of(structure: Structure, posterior: xr.Dataset) -> Array:
     return np.concatenate(columns, axis=1)
 
 
-def _with_stages(structure: Structure, prefix: str = "") -> Iterator[tuple[str, Structure]]:
+def with_stages(structure: Structure, prefix: str = "") -> Iterator[tuple[str, Structure]]:
+    """Yield the structure and those of its stages, each with the prefix of its names."""
     yield prefix, structure
     if structure.stage is not None:
-        yield from _with_stages(structure.stage, structure.stage.prefix)
+        yield from with_stages(structure.stage, structure.stage.prefix)
 
 
 def _pooled(prior: Prior, name: str, values: Mapping[str, Array], groups: int) -> dict[str, Array]:

@@ -37,7 +37,9 @@ def resampling_unit(clusters: Clusters | None) -> str:
     return RUN if clusters is None or len(clusters.labels) < 5 else CLUSTER
 
 
-def case_log_likelihood(draws: Draws, log_likelihood: xr.DataArray, unit: str) -> xr.DataArray:
+def case_log_likelihood(
+    draws: Draws, log_likelihood: xr.DataArray, unit: str | None = None
+) -> xr.DataArray:
     """Log likelihood of each run, or of each cluster with the runs that are in none.
 
     Parameters
@@ -46,8 +48,8 @@ def case_log_likelihood(draws: Draws, log_likelihood: xr.DataArray, unit: str) -
         Of a fitted law.
     log_likelihood : (chain, draw, run) DataArray
         Of its runs.
-    unit : str
-        ``"run"`` or ``"cluster"``.
+    unit : str, optional
+        ``"run"`` or ``"cluster"``; by default `resampling_unit`.
 
     Returns
     -------
@@ -61,6 +63,7 @@ def case_log_likelihood(draws: Draws, log_likelihood: xr.DataArray, unit: str) -
     DataError
         If the runs are in no clusters.
     """
+    unit = unit or resampling_unit(draws.structure.clusters)
     if unit == RUN:
         return log_likelihood
     if unit != CLUSTER:

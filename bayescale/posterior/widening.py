@@ -23,6 +23,7 @@ from bayescale.inference.coordinates import (
     blocks_of,
     points_of,
     values_and_log_prior,
+    with_stages,
 )
 from bayescale.inference.structure import Structure
 from bayescale.posterior.draws import SAMPLE_DIMS, Draws
@@ -92,11 +93,6 @@ def stretch(moved: Array, surprise: Array) -> Array:
 
 def of_law(structure: Structure) -> Array:
     """For each coordinate, whether it belongs to a law or its stage, and not to their scatter."""
-    noise, prefix, level = set[str](), "", structure
-    while True:
-        noise |= {f"{prefix}{name}" for name in level.noise}
-        if level.stage is None:
-            break
-        prefix, level = level.stage.prefix, level.stage
+    noise = {f"{prefix}{name}" for prefix, part in with_stages(structure) for name in part.noise}
     members = [np.full(block.size, block.name not in noise) for block in blocks_of(structure)]
     return np.concatenate(members)

@@ -23,7 +23,7 @@ from bayescale.inference.structure import Structure, build_structure
 from bayescale.inference.units import units_of
 from bayescale.posterior.convergence import chains_mixed
 from bayescale.posterior.draws import SAMPLE_DIMS, Draws
-from bayescale.posterior.jackknife import case_log_likelihood, resampling_unit
+from bayescale.posterior.jackknife import case_log_likelihood
 from bayescale.posterior.optimum import largest_budget, optimal_params, response_at
 from bayescale.posterior.pointwise import log_likelihood, per_run
 from bayescale.posterior.quantities import ROLES, quantities, scalars
@@ -158,8 +158,7 @@ def rank_truth(
     drawn = Draws(structure, sampled.posterior, runs)
     if widened:
         modelled = Draws(structure, quantities(drawn), runs)
-        by_run, unit = per_run(log_likelihood(modelled)), resampling_unit(structure.clusters)
-        free = widen(drawn, case_log_likelihood(modelled, by_run, unit))
+        free = widen(drawn, case_log_likelihood(modelled, per_run(log_likelihood(modelled))))
         drawn = Draws(structure, free, runs)
     posterior, truths = (
         dict(_ranked_quantities(draws)) for draws in (drawn, Draws(structure, truth, runs))
