@@ -9,7 +9,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from bayescale.fitting.fit import fit
-from bayescale.importance.draw import Learner, draw_by_importance, effective_share
+from bayescale.importance.draw import draw_by_importance
+from bayescale.importance.learner import Learner, effective_share
 from bayescale.importance.modes import find_modes, search_modes
 from bayescale.importance.proposal import Mixture, MultivariateT, fit_map
 from bayescale.inference.coordinates import draw_prior_points
@@ -196,3 +197,22 @@ def test_a_higher_mode_that_a_round_meets_is_learned() -> None:
     learner = Learner(two, modes, np.random.default_rng(1))
     assert learner.learn(12) > 0.4
     assert_allclose(learner.modes[0].point, 5.0, atol=0.1)
+
+
+def test_a_patch_covers_what_was_proposed_too_rarely() -> None:
+    """A hundredth of the mass lies five sd off; its heaviest point weighs less with a patch."""
+
+    def lump(points: np.ndarray) -> np.ndarray:
+        main = np.log(0.99) - 0.5 * (points**2).sum(axis=1)
+        squares = ((points - [5.0, 0.0, 0.0]) ** 2).sum(axis=1)
+        return np.logaddexp(main, np.log(0.01) - 0.5 * squares / 0.3**2 - 3 * np.log(0.3))
+
+    learner = Learner(lump, find_modes(lump, np.zeros((1, 3)), []), np.random.default_rng(1))
+    learner.round(2000)
+    learner.improve()
+    largest = []
+    for _ in range(2):
+        weights = np.exp(learner.round(20_000)[2])
+        largest.append(weights.max() / weights.sum())
+        learner.patch()
+    assert largest[1] < largest[0] / 4
