@@ -24,6 +24,7 @@ def fit_table(
     law: "Law",
     *,
     likelihood: str | None = None,
+    priors: str | None = None,
     columns: Mapping[str, str] | None = None,
     where: list[str] | None = None,
     groups: str | None = None,
@@ -42,6 +43,8 @@ def fit_table(
         The law.
     likelihood : str, optional
         Name of a likelihood.
+    priors : str, optional
+        Name of priors: ``"field"``.
     where : list of str, optional
         Rows to keep, as ``COLUMN=VALUE``.
     columns, groups, pool, draws, chains, random_seed
@@ -58,6 +61,7 @@ def fit_table(
             runs,
             columns=columns,
             likelihood=scatter,
+            priors=priors,
             groups=groups,
             pool=pool,
             draws=draws,

@@ -26,6 +26,10 @@ LikelihoodName = Annotated[
         "autoregressive:by=COLUMN,order=COLUMN; with_errors:errors=COLUMN.",
     ),
 ]
+Priors = Annotated[
+    str | None,
+    typer.Option("--priors", help="field: what public studies of language models teach."),
+]
 Columns = Annotated[
     list[str] | None,
     typer.Option("--column", help="Name a column: params='Model Size'. May be repeated."),

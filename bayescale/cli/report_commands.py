@@ -21,6 +21,7 @@ from bayescale.cli.options import (
     Groups,
     Json,
     LawName,
+    Priors,
     Seed,
     TableOrFit,
     Where,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 def report(
     source: TableOrFit = DEFAULT_TABLE,
     law: LawName = None,
+    priors: Priors = None,
     columns: Columns = None,
     where: Where = None,
     groups: Groups = None,
@@ -64,6 +66,7 @@ def report(
         if inputs or (flops and chosen.allocates):
             check_budgets(chosen, flops or [1.0], inputs)
         settings: dict[str, Any] = {"draws": draws, "chains": chains, "random_seed": seed}
+        settings["priors"] = priors
         names = read_columns(columns)
         fitted = fit_table(source, chosen, columns=names, where=where, groups=groups, **settings)
         table = source

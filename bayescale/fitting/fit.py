@@ -30,7 +30,7 @@ def fit(
     *,
     columns: Mapping[str, str] | None = None,
     likelihood: Likelihood | None = None,
-    priors: Mapping[str, Any] | None = None,
+    priors: Mapping[str, Any] | str | None = None,
     clusters: str | None = AUTO,
     groups: str | None = None,
     pool: Mapping[str, str] | str | None = None,
@@ -55,9 +55,11 @@ def fit(
     likelihood : Likelihood, optional
         How runs scatter (`bayescale.likelihoods`). By default what suits the law's response: for
         most laws a variance function, or one scale where there are too few runs for it.
-    priors : mapping of str to prior, optional
+    priors : mapping of str to prior, or "field", optional
         Replace priors of free or noise parameters, by name: distributions of `bayescale.priors`,
-        frozen ones of scipy, those of PreliZ, or a `pymc_extras.prior.Prior`.
+        frozen ones of scipy, those of PreliZ, or a `pymc_extras.prior.Prior`. ``"field"`` takes
+        the joint prior that public studies teach, where the law has one: for few runs of language
+        models (page "What the field knows").
     clusters : str, optional
         Column of runs that err together, to whose resampling the posterior is widened. ``"auto"``
         for the choice of the law: usually compute budgets, where the runs were made at a few of
@@ -92,7 +94,8 @@ def fit(
     DataError
         If the table cannot be used.
     LawError
-        If a choice is unknown, or priors or pooling name a parameter that is not there.
+        If a choice is unknown, if priors or pooling name a parameter that is not there, or there
+        are no priors of that name.
     ConvergenceError
         If the log density is not finite where the chains would start.
 
@@ -102,6 +105,8 @@ def fit(
     >>> fitted = bs.fit(bs.models.COUPLED, bs.datasets.load("pocket"))  # doctest: +SKIP
     """
     begun = perf_counter()
+    if isinstance(priors, str):
+        law, priors = _with_field_priors(law, priors), None
     sampling = Sampling(draws, tune, chains, sampler)
     seed = _check_choices(sampling, random_seed)
     settings = Settings(sampling, seed, target_accept, progress)
@@ -133,6 +138,21 @@ def fit(
         "seconds": json.dumps({**sampled.seconds, "total": perf_counter() - begun}),
     }
     return fitted
+
+
+def _with_field_priors(law: Law, priors: str) -> Law:
+    """The law with priors that were learned from public studies, if that is what is meant."""
+    if priors != "field":
+        raise LawError(
+            f"priors are {priors!r}; expected 'field', or a mapping of parameters to priors. "
+            "Correct the spelling."
+        )
+    if law.learned is None:
+        raise LawError(
+            f"law {law.name!r} has no priors learned from public studies; expected a law that has, "
+            "such as 'coupled'. Leave priors out, or choose that law."
+        )
+    return law.learned
 
 
 def _check_choices(sampling: Sampling, random_seed: int | None) -> int:

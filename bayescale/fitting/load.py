@@ -116,8 +116,10 @@ def _read_structure(
     by = attrs["by"] or None
     groups = tuple(map(str, tree["posterior"].to_dataset()[by].to_numpy())) if by else ()
     clusters = find_clusters(law, runs_of(tree), attrs["clusters"] or None, by)
-    own = {**law.priors, **likelihood.priors_for(law.inputs)}
     saved, stage = json.loads(attrs["priors"]), None
+    if law.learned is not None and set(law.learned.priors) <= set(saved):
+        law = law.learned
+    own = {**law.priors, **likelihood.priors_for(law.inputs)}
     if set(saved) != set(own):
         raise DataError(
             f"the saved fit has parameters {sorted(saved)}; expected those of law {law.name!r}, "

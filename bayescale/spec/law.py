@@ -70,6 +70,8 @@ class Law:
         The law whose response is an input, in the same model; `coefficients` may take its own.
     claims : tuple of Claim
         What was published about the law.
+    learned : Law, optional
+        The same law in other free parameters, with priors learned from public studies.
     domain : mapping of str to (float, float)
         Range of each input over which those who proposed the law measured it.
 
@@ -96,6 +98,7 @@ class Law:
     clusters: Clustering = field(default_factory=Clustering)
     stage: "Law | None" = None
     claims: tuple[Claim, ...] = ()
+    learned: "Law | None" = None
     domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     # A law is equal to itself and to its pickled copies, so that another process compiles it once.
     _token: str = field(default_factory=lambda: uuid4().hex, init=False, repr=False)

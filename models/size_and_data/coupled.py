@@ -27,10 +27,12 @@ returns its prior. It does not cover repeated data, as
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from bayescale.models.size_and_data import chinchilla
+from bayescale.models.size_and_data.coupled_field import learned
 from bayescale.priors import LogNormal
 from bayescale.spec.claim import Claim, ClaimData
 from bayescale.spec.functions import Array
@@ -92,7 +94,7 @@ LLAMA_3 = Claim(
     data=ClaimData(table="isoflop_llama3"),
 )
 
-COUPLED = Law(
+_COUPLED = Law(
     name="coupled",
     title="Coupled: loss from parameters and tokens, contains chinchilla and kaplan_nd",
     formula=loss,
@@ -116,3 +118,5 @@ COUPLED = Law(
     reference="Hoffmann et al. (2022), arXiv:2203.15556, eq. 10; "
     "Kaplan et al. (2020), arXiv:2001.08361, eq. 1.5",
 )
+
+COUPLED = replace(_COUPLED, learned=learned(_COUPLED))
