@@ -8,6 +8,7 @@ import xarray as xr
 
 from bayescale.inference.structure import Structure, build_structure
 from bayescale.inference.units import units_of
+from bayescale.models import LAWS
 from bayescale.posterior.draws import Draws, add_prefix
 from bayescale.priors import Prior
 from bayescale.spec.functions import call
@@ -15,6 +16,10 @@ from bayescale.spec.law import Law
 from bayescale.spec.likelihood import Likelihood
 from bayescale.validation.simulators import as_modelled, with_stage
 
+FORMS = LAWS | {
+    f"{name}, field": law.learned for name, law in LAWS.items() if law.learned is not None
+}
+"""Every registered law, and those with what public studies teach."""
 RANGES = {"params": (5e7, 1e10), "tokens": (1e9, 1e12), "flops": (1e17, 1e22), "x": (1e1, 1e5)}
 RESPONSES = {"positive": 3.0, "proportion": 0.5, "amount": 1.0, "number": 1.0}
 

@@ -31,6 +31,7 @@ from bayescale.spec.functions import call
 from bayescale.spec.law import Law
 from bayescale.spec.likelihood import Likelihood
 from tests.designs import (
+    FORMS,
     coefficients,
     design,
     given,
@@ -41,7 +42,7 @@ from tests.designs import (
     with_columns,
 )
 
-every_law = pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+every_law = pytest.mark.parametrize("law", FORMS.values(), ids=FORMS)
 
 
 LOG_VOCABULARY = np.log(256_000)  # the loss of a guess, for a large vocabulary
@@ -51,7 +52,7 @@ def test_every_module_has_a_registered_law() -> None:
     folder = Path(bayescale.models.__file__).parent
     paths = [path for path in folder.glob("*/[!_]*.py") if not path.stem.endswith("_claims")]
     modules = {f"bayescale.models.{path.parent.name}.{path.stem}" for path in paths}
-    assert {inspect.getmodule(law.coefficients).__name__ for law in LAWS.values()} == modules
+    assert {inspect.getmodule(law.coefficients).__name__ for law in FORMS.values()} == modules
 
 
 def test_cards_name_laws_that_are_registered() -> None:
@@ -121,7 +122,7 @@ def test_a_claim_agrees_with_itself(law: Law) -> None:
 # Of the likelihoods that any law can have, the first has the parameters of the others and more. One
 # law shows that the others are finite where it is.
 PAIRS = [
-    *((law, own) for law in LAWS.values() for own in law.likelihoods or (VARIANCE_FUNCTION,)),
+    *((law, own) for law in FORMS.values() for own in law.likelihoods or (VARIANCE_FUNCTION,)),
     *((LAWS["coupled"], other) for other in (STUDENT_T, NORMAL)),
 ]
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from bayescale.fitting.record import Fit
     from bayescale.spec.law import Law
+    from bayescale.validation.compare import Comparison
 
 GOOD, FAULT, UNTRUSTED = 0, 1, 3
 """Exit statuses: all is well, the user's or the table's fault, fitted but not to be trusted."""
@@ -87,6 +88,39 @@ def load_fit(path: str, law: str | None) -> "Fit":
             "a saved fit. Leave it out, or name the table of runs."
         )
     return fitted
+
+
+def compare_with_others(fitted: "Fit") -> "Comparison":
+    """Compare a fit's law by back-tests with the package's other laws of the same inputs.
+
+    Parameters
+    ----------
+    fitted : Fit
+        A fitted law.
+
+    Raises
+    ------
+    LawError
+        If there is no other law.
+    """
+    from bayescale.errors import LawError
+    from bayescale.models import LAWS
+    from bayescale.validation.compare import compare
+
+    own = fitted.law
+    laws = [own] + [
+        law
+        for law in LAWS.values()
+        if (law.inputs, law.response, law.stage, law.groups.by)
+        == (own.inputs, own.response, None, None)
+        and law.name != own.name
+    ]
+    if len(laws) == 1:
+        raise LawError(
+            f"no other law has the inputs {', '.join(own.inputs)} of {own.name!r}; expected one to "
+            "compare it with. Leave --others out."
+        )
+    return compare(laws, fitted.runs, leave_out="backtest", random_seed=fitted.random_seed)
 
 
 def status_of(fitted: "Fit") -> int:

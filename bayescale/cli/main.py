@@ -18,6 +18,7 @@ import typer
 from bayescale.cli.fits import (
     FAULT,
     GOOD,
+    compare_with_others,
     fit_table,
     is_saved_fit,
     load_fit,
@@ -206,6 +207,12 @@ def diagnose(
     draws: Draws = 1000,
     chains: Chains = 4,
     seed: Seed = 0,
+    others: Annotated[
+        bool,
+        typer.Option(
+            "--others", help="Which law of the same inputs predicts larger runs best; a minute."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> int:
     """Print what is doubtful about a fit, and why."""
@@ -230,12 +237,20 @@ def diagnose(
             random_seed=seed,
         )
     diagnosis = diagnose_fit(fitted)
+    compared = compare_with_others(fitted) if others else None
     if as_json:
-        findings = [asdict(finding) for finding in diagnosis.findings]
-        warnings = list(fitted.warnings)
-        printing.print_json({"law": fitted.law.name, "warnings": warnings, "findings": findings})
+        printing.print_json(
+            {
+                "law": fitted.law.name,
+                "warnings": list(fitted.warnings),
+                "findings": [asdict(finding) for finding in diagnosis.findings],
+            }
+            | ({} if compared is None else {"laws": compared.table.to_dict("index")})
+        )
     else:
         printing.print_document(diagnosis.document())
+        if compared is not None:
+            printing.print_document(compared.document())
     return status_of(fitted)
 
 

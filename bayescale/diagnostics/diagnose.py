@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayescale.diagnostics.borrowed import LEANS, borrowed
 from bayescale.diagnostics.designs import best_design
 from bayescale.diagnostics.identifiability import (
     IDENTIFIED,
@@ -50,6 +51,7 @@ REASONS = {
     "misfit": f"residuals without a shape exceed it in {CHANCE:.0%} of tables",
     "influential_run": "squares of all changes add up to 1 where resampling widens no interval",
     "influential_cluster": "squares of all changes add up to 1 where resampling widens no interval",
+    "borrowed": "above it an interval without the priors would be 15% wider",
     "prior": "a Normal whose mean moves by 0.3 sd when the prior's power is halved or doubled",
 }
 """Why each threshold is where it is, by name of the finding, the gravest first."""
@@ -186,6 +188,7 @@ def diagnose(fit: Fit) -> Diagnosis:
     findings = [
         *_posterior_findings(fit, table, posterior),
         *_unidentified(fit, table, posterior),
+        *_borrowed(fit),
         *_residual_findings(fit),
         *_influential(fit, changes),
     ]
@@ -231,6 +234,13 @@ def _posterior_findings(fit: Fit, table: pd.DataFrame, posterior: xr.Dataset) ->
             "Look at bayescale.plots.plot_psense_dist, and give the priors that you believe."
         )
         yield _finding("prior", names[0], sensitivity, SENSITIVE, sentence)
+
+
+def _borrowed(fit: Fit) -> Iterator[Finding]:
+    """How much the best model size leans on the priors."""
+    found = borrowed(fit)
+    if found is not None and found.share > LEANS:
+        yield _finding("borrowed", "N_opt", found.share, LEANS, found.sentence())
 
 
 def _unidentified(fit: Fit, table: pd.DataFrame, posterior: xr.Dataset) -> Iterator[Finding]:

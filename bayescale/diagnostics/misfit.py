@@ -60,7 +60,8 @@ class Misfit:
             f"Law {law.name!r} is bent otherwise than the runs: a surface explains "
             f"{self.share:.0%} of the variance of the residuals, usually {unit}, mostly "
             f"{self.along}. Intervals are widened for it, and predictions beyond the runs too; "
-            "compare laws by bayescale.compare(..., leave_out='backtest')."
+            "bayescale diagnose --others says which law of the same inputs predicts larger runs "
+            "better, and so does bayescale.compare(laws, runs, leave_out='backtest')."
         )
 
 

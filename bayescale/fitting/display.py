@@ -110,8 +110,9 @@ def describe_fit(draws: Draws) -> tuple[str, str, str]:
     """Law, runs, and likelihood with the kind of the intervals."""
     kind, mass = interval_kind()
     law = draws.law
+    priors = "" if law.plain is None else ", with priors of public studies"
     return (
-        f"{law.title} ({law.name})",
+        f"{law.title} ({law.name}{priors})",
         describe_runs(draws.runs, inputs=law.inputs, response=law.response),
         f"{draws.structure.likelihood.title}; {mass:.0%} {kind.upper()} intervals",
     )

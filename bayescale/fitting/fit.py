@@ -15,13 +15,16 @@ from bayescale.fitting.refits import sample_carefully, shift_without
 from bayescale.fitting.tree import assemble
 from bayescale.inference.record import Sampling, Settings
 from bayescale.inference.sample import SAMPLERS
-from bayescale.inference.structure import build_structure, own_likelihood
+from bayescale.inference.structure import Structure, build_structure, own_likelihood
 from bayescale.likelihoods import STUDENT_T
 from bayescale.posterior.loo import PARETO_K, influential_runs
 from bayescale.runs.checks import DEPENDS, VAGUE, Remark, check_runs
 from bayescale.runs.read import runs_for
 from bayescale.spec.law import AUTO, Law
 from bayescale.spec.likelihood import Likelihood
+
+FEW = 30
+"""Runs below which what other studies teach is worth having."""
 
 
 def fit(
@@ -114,12 +117,7 @@ def fit(
     structure = build_structure(
         law, table, chosen, priors=priors, groups=groups, pool=pool, clusters=clusters
     )
-    if likelihood is None and structure.likelihood is STUDENT_T:
-        text = (
-            f"few runs ({len(table)}): their scatter is assumed to be the same everywhere, since a "
-            "variance function needs more. Expect intervals that are somewhat too narrow."
-        )
-        remarks.append(Remark(VAGUE, text))
+    remarks += _remarks_on_choices(structure, table, likelihood)
     sampled = sample_carefully(SAMPLERS[sampler], structure, table, settings)
     fitted = Fit(structure, assemble(structure, table, sampled, settings))
     # Draws do not show what happens without a run of Pareto k above 1. Up to three such runs are
@@ -205,6 +203,33 @@ def _prepare_runs(
     )
     thinned = [] if kept.all() else [Remark(VAGUE, text)]
     return table[kept].reset_index(drop=True), chosen, [*remarks, *thinned]
+
+
+def _remarks_on_choices(
+    structure: Structure, runs: pd.DataFrame, likelihood: Likelihood | None
+) -> list[Remark]:
+    """Remarks on the likelihood and the priors, for so many runs."""
+    remarks, law = [], structure.law
+    if likelihood is None and structure.likelihood is STUDENT_T:
+        text = (
+            f"few runs ({len(runs)}): their scatter is assumed to be the same everywhere, since a "
+            "variance function needs more. Expect intervals that are somewhat too narrow."
+        )
+        remarks.append(Remark(VAGUE, text))
+    if law.learned is not None and len(runs) < FEW:
+        text = (
+            f"few runs ({len(runs)}): if these are language models trained once over their "
+            "tokens, priors='field' (--priors field) adds what public studies teach, and N_opt is "
+            "known far better."
+        )
+        remarks.append(Remark(VAGUE, text))
+    if law.plain is not None:
+        text = (
+            "the priors were learned from public studies of language models trained once over "
+            "their tokens; a report says how much of the answer they make up."
+        )
+        remarks.append(Remark(DEPENDS, text))
+    return remarks
 
 
 def _remarks_on(fitted: Fit) -> list[Remark]:

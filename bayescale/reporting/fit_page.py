@@ -25,6 +25,7 @@ from bayescale.fitting.display import (
 )
 from bayescale.fitting.record import Fit
 from bayescale.posterior.summary import interval_names
+from bayescale.reporting.field_section import field_sections
 from bayescale.reporting.figures import evidence_section
 from bayescale.reporting.methods import checklist_section, methods_section
 from bayescale.reporting.provenance import Origin, provenance_section, references_section
@@ -56,6 +57,7 @@ def fit_page(
     sections = (
         *answer_sections(fit.fitted_draws, flops, at, multiples=(0.1, 1.0, 10.0, 100.0)),
         verdict_section(fit, summary),
+        *field_sections(fit, flops, at),
         coefficients_section(fit, summary),
         evidence_section(fit, at or {}),
         methods_section(fit),

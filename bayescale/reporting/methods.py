@@ -20,6 +20,8 @@ def methods_section(fit: Fit) -> Section:
         f"We fitted the law {law.name!r} ({law.reference}) to {runs}.",
         f"Likelihood: {fit.likelihood.title}.",
     ]
+    if law.plain is not None:
+        sentences.append("The joint prior of the law was learned from public studies.")
     resampled = "single runs"
     clusters = structure.clusters
     if clusters is not None and resampling_unit(clusters) == CLUSTER:

@@ -72,6 +72,8 @@ class Law:
         What was published about the law.
     learned : Law, optional
         The same law in other free parameters, with priors learned from public studies.
+    plain : Law, optional
+        For such a law, the one with its own priors.
     domain : mapping of str to (float, float)
         Range of each input over which those who proposed the law measured it.
 
@@ -99,6 +101,7 @@ class Law:
     stage: "Law | None" = None
     claims: tuple[Claim, ...] = ()
     learned: "Law | None" = None
+    plain: "Law | None" = None
     domain: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     # A law is equal to itself and to its pickled copies, so that another process compiles it once.
     _token: str = field(default_factory=lambda: uuid4().hex, init=False, repr=False)

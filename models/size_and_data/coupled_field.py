@@ -1,11 +1,11 @@
-"""The coupled law with what public studies say about it: `fit(..., priors="field")`.
+r"""The coupled law with what public studies say about it: `fit(..., priors="field")`.
 
-Studies differ in units, in data and in the size of their models, so that amplitudes of one say
-little about another. Five numbers carry over: the exponents and kappa; the *reducible* part of the
-loss over the irreducible one, at the optimum of 1e20 FLOP; and the *tokens per parameter* there. On
-the logarithm they are ``MIDDLE + FACTOR @ field``, where ``field`` has five standard Student-t
-numbers: the first moves alpha and all that goes with it, the second moves beta and what is left,
-and so on. The loss at the middle of the runs, ``level``, is as in the law's own priors.
+Studies differ in units, in data and in the size of their models, so that :math:`E, A, B` of one say
+little about another. Five numbers carry over: :math:`\alpha, \beta, \kappa`; the reducible part of
+the loss over :math:`E`, at the optimum of 1e20 FLOP; and the tokens per parameter there. Their
+logarithms are a middle and a triangular matrix times ``field``, five standard Student-t numbers:
+the first moves alpha and all that goes with it, the second moves beta and what is left, and so on.
+``level``, the loss at the middle of the runs over its mean there, has the law's own prior.
 
 The numbers were learned from full tables by a hierarchical model of studies within families, of
 which the predictive of a new family is taken: `studies/field_prior`. They speak of language models
@@ -56,7 +56,7 @@ class Field:
         matrix = np.eye(len(self.sd))
         for row, values in enumerate(self.correlation, start=1):
             matrix[row, :row] = matrix[:row, row] = values
-        root: list[list[float]] = (np.linalg.cholesky(matrix) * np.c_[self.sd]).tolist()
+        root: list[list[float]] = (np.diag(self.sd) @ np.linalg.cholesky(matrix)).tolist()
         return root
 
 
@@ -87,7 +87,7 @@ def learned(law: Law, field: Field = FIELD) -> Law:
         "level": law.priors["level"],
         "field": StudentT(nu=NU, mu=0.0, sigma=1.0, parts=PARTS),
     }
-    return replace(law, priors=priors, coefficients=_coefficients(field), learned=None)
+    return replace(law, priors=priors, coefficients=_coefficients(field), plain=law)
 
 
 def _coefficients(known: Field) -> Callable[..., dict[str, Any]]:

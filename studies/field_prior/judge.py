@@ -106,16 +106,16 @@ def print_tables(rows: pd.DataFrame) -> None:
         rows[name] = rows[name].astype(float)
     by_study = rows.groupby(["priors", "count", "family", "study"])[scores].mean()
     by_family = by_study.groupby(["priors", "count", "family"]).mean()
-    print(by_family.groupby(["count", "priors"]).mean().round(3).to_markdown())
+    print(by_family.groupby(["count", "priors"]).mean().round(3).to_string())
     sizes = [name for name in scores if "inside" not in name]
     ratio = np.log(by_study.loc["field", sizes] / by_study.loc["own", sizes])
     ratio = ratio.groupby(["count", "family"]).mean()
     grouped = ratio.groupby("count")
     print("log ratios, and their standard errors over families")
-    print(grouped.mean().round(2).to_markdown())
-    print((grouped.std() / np.sqrt(grouped.count())).round(2).to_markdown())
-    print(ratio["loss crps"].unstack("count").round(2).to_markdown())
-    print(by_family["N_opt inside 0.9"].unstack(["count", "priors"]).round(2).to_markdown())
+    print(grouped.mean().round(2).to_string())
+    print((grouped.std() / np.sqrt(grouped.count())).round(2).to_string())
+    print(ratio["loss crps"].unstack("count").round(2).to_string())
+    print(by_family["N_opt inside 0.9"].unstack(["count", "priors"]).round(2).to_string())
     print(rows[rows["doubt"] != ""].groupby(["priors", "count"]).size())
 
 

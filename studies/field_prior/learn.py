@@ -25,7 +25,7 @@ SEED = 1
 WIDE = 3.0
 """How many times as wide as the shipped prior the one of the fits is."""
 NOT_LANGUAGE = ("gzip", "pocket")
-"""Families that teach nothing here: strings of a grammar; and runs eight decades below 1e20 FLOP."""
+"""Families that teach nothing here: strings of a grammar, and runs eight decades below 1e20."""
 
 MU, MU_SD = (np.log(0.35), np.log(0.35), np.log(0.6), 0.0, 3.0), (0.7, 0.7, 0.7, 1.5, 1.5)
 BETWEEN, WITHIN = (0.25, 0.25, 0.25, 0.5, 0.7), (0.15, 0.15, 0.15, 0.3, 0.4)
@@ -46,7 +46,7 @@ def main() -> None:
     print(table[["task", "error"]].dropna().to_string())
     table = table[table["error"].isna()]
     middles = np.exp(np.array(table["middle"].to_list()))
-    print(pd.DataFrame(middles, table["study"], PARTS).round(3).to_markdown())
+    print(pd.DataFrame(middles, table["study"], PARTS).round(3).to_string())
     families = table["study"].map(STUDIES)
     learned = {"": predictive(table)}
     for family in families.unique():

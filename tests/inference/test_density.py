@@ -17,7 +17,7 @@ from bayescale.likelihoods import NORMAL, STUDENT_T
 from bayescale.models import LAWS
 from bayescale.spec.law import Law
 from bayescale.spec.likelihood import Likelihood
-from tests.designs import design, modelled, simulated, with_columns
+from tests.designs import FORMS, design, modelled, simulated, with_columns
 from tests.test_likelihoods import ALL, law_of
 
 POINTS = 12
@@ -38,7 +38,7 @@ def fitted_to(law: Law, likelihood: Likelihood | None = None, **choices: Any) ->
     return build_structure(law, runs, likelihood, **choices), runs
 
 
-CASES: dict[str, Any] = {f"law {name}": (law, None, {}) for name, law in LAWS.items()}
+CASES: dict[str, Any] = {f"law {name}": (law, None, {}) for name, law in FORMS.items()}
 CASES |= {
     f"likelihood {likelihood.name}": (law_of(likelihood), likelihood, {"clusters": None})
     for likelihood in ALL

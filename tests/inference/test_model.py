@@ -20,12 +20,11 @@ from bayescale.likelihoods import (
     likelihood_named,
     with_errors,
 )
-from bayescale.models import LAWS
 from bayescale.models.size_and_data.chinchilla import CHINCHILLA
 from bayescale.priors import HalfNormal, LogNormal
 from bayescale.spec.law import Law
 from bayescale.spec.likelihood import Likelihood
-from tests.designs import simulated
+from tests.designs import FORMS, simulated
 
 RUNS = simulated(CHINCHILLA, noise=0.01, seed=4, each=4).assign(
     corpus=["web", "code", "web", "maths"] * 4
@@ -111,7 +110,7 @@ def test_a_prior_that_is_replaced_is_in_the_density() -> None:
     assert_allclose(change, expected, rtol=1e-9)
 
 
-@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+@pytest.mark.parametrize("law", FORMS.values(), ids=FORMS)
 def test_pooling_changes_what_is_sampled(law: Law) -> None:
     runs = simulated(law, noise=0.01, seed=4, each=6)
     runs["corpus"] = np.where(np.arange(len(runs)) % 2, "web", "code")

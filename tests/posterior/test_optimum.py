@@ -12,11 +12,11 @@ from bayescale.models import LAWS
 from bayescale.posterior.optimum import optimal_params, response_at, search_optimal_params
 from bayescale.spec.compute import SIX_ND, Cost, serving_cost, transformer_cost
 from bayescale.spec.law import Law
-from tests.designs import given, simulated
+from tests.designs import FORMS, given, simulated
 
 JOINT = {
     name: law
-    for name, law in LAWS.items()
+    for name, law in FORMS.items()
     if law.optimum.params is not None and {"params", "tokens"} <= set(law.inputs)
 }
 """Laws of params and tokens with a closed form; others are laws of the optimum itself."""

@@ -29,7 +29,7 @@ from bayescale.posterior.quantities import quantities
 from bayescale.posterior.widening import of_law, stretch, widen
 from bayescale.priors import Normal
 from bayescale.spec.law import Law
-from tests.designs import simulated, with_columns
+from tests.designs import FORMS, simulated, with_columns
 
 CHAINS, DRAWS = 4, 1000
 COUNT = CHAINS * DRAWS
@@ -265,7 +265,7 @@ def test_fewer_draws_than_coordinates_stretch_nothing() -> None:
 
 def kinds() -> dict[str, tuple[Law, dict[str, Any]]]:
     """Every kind of structure: all laws, and groups of every kind."""
-    every: dict[str, tuple[Law, dict[str, Any]]] = {name: (law, {}) for name, law in LAWS.items()}
+    every: dict[str, tuple[Law, dict[str, Any]]] = {name: (law, {}) for name, law in FORMS.items()}
     grouped: dict[str, Any] = {"groups": "corpus"}
     return every | {
         "line": (LINE, {}),

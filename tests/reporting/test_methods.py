@@ -13,7 +13,7 @@ from bayescale.posterior.drift import RATIO, usual_residual
 from bayescale.reporting import methods
 from bayescale.reporting.methods import drift_sentence, methods_section
 from bayescale.spec.law import Law
-from tests.designs import simulated
+from tests.designs import FORMS, simulated
 
 LEARNED = {"chinchilla", "coupled"}
 """Laws that the back-tests of public studies were of; see docs/extrapolation.md."""
@@ -30,7 +30,7 @@ def paragraph(fit: Fit) -> str:
     return methods_section(fit).blocks[0].text  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)
+@pytest.mark.parametrize("law", FORMS.values(), ids=FORMS)
 def test_drift_is_linear_and_called_learned_only_where_it_was(
     law: Law, small_fit: Fit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
