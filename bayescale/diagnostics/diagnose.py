@@ -188,7 +188,6 @@ def diagnose(fit: Fit) -> Diagnosis:
     findings = [
         *_posterior_findings(fit, table, posterior),
         *_unidentified(fit, table, posterior),
-        *_borrowed(fit),
         *_residual_findings(fit),
         *_influential(fit, changes),
     ]
@@ -208,7 +207,10 @@ def _labels_of_law(fit: Fit, labels: Iterable[object], *also: str) -> list[str]:
 
 
 def _posterior_findings(fit: Fit, table: pd.DataFrame, posterior: xr.Dataset) -> Iterator[Finding]:
-    """Two modes, ridges, and what the runs identify but another prior would move."""
+    """Two modes, ridges, what leans on the priors, and what another prior would move."""
+    lent = borrowed(fit)
+    if lent is not None and lent.share > LEANS:
+        yield _finding("borrowed", "N_opt", lent.share, LEANS, lent.sentence())
     for label in _labels_of_law(fit, posterior):
         depth, lesser = antimode_depth(posterior[label])
         if depth > BIMODAL:
@@ -234,13 +236,6 @@ def _posterior_findings(fit: Fit, table: pd.DataFrame, posterior: xr.Dataset) ->
             "Look at bayescale.plots.plot_psense_dist, and give the priors that you believe."
         )
         yield _finding("prior", names[0], sensitivity, SENSITIVE, sentence)
-
-
-def _borrowed(fit: Fit) -> Iterator[Finding]:
-    """How much the best model size leans on the priors."""
-    found = borrowed(fit)
-    if found is not None and found.share > LEANS:
-        yield _finding("borrowed", "N_opt", found.share, LEANS, found.sentence())
 
 
 def _unidentified(fit: Fit, table: pd.DataFrame, posterior: xr.Dataset) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from bayescale.fitting.refits import sample_carefully, shift_without
 from bayescale.fitting.tree import assemble
 from bayescale.inference.record import Sampling, Settings
 from bayescale.inference.sample import SAMPLERS
-from bayescale.inference.structure import Structure, build_structure, own_likelihood
+from bayescale.inference.structure import build_structure, own_likelihood, with_learned_priors
 from bayescale.likelihoods import STUDENT_T
 from bayescale.posterior.loo import PARETO_K, influential_runs
 from bayescale.runs.checks import DEPENDS, VAGUE, Remark, check_runs
@@ -109,7 +109,7 @@ def fit(
     """
     begun = perf_counter()
     if isinstance(priors, str):
-        law, priors = _with_field_priors(law, priors), None
+        law, priors = with_learned_priors(law, priors), None
     sampling = Sampling(draws, tune, chains, sampler)
     seed = _check_choices(sampling, random_seed)
     settings = Settings(sampling, seed, target_accept, progress)
@@ -117,7 +117,6 @@ def fit(
     structure = build_structure(
         law, table, chosen, priors=priors, groups=groups, pool=pool, clusters=clusters
     )
-    remarks += _remarks_on_choices(structure, table, likelihood)
     sampled = sample_carefully(SAMPLERS[sampler], structure, table, settings)
     fitted = Fit(structure, assemble(structure, table, sampled, settings))
     # Draws do not show what happens without a run of Pareto k above 1. Up to three such runs are
@@ -128,7 +127,7 @@ def fit(
         for row, shift in shift_without(fitted.draws, rows, SAMPLERS[sampler], settings).items():
             moved[row] = shift
         fitted = fitted.with_groups({"loo": fitted.loo.assign(moved=("run", moved))})
-    remarks += _remarks_on(fitted)
+    remarks += _remarks_on(fitted, chosen=likelihood is not None)
     ordered = [remark.text for remark in sorted(remarks, key=lambda remark: remark.rank)]
     # In place, so that what was computed for the remarks is not computed again.
     fitted.tree.attrs |= {
@@ -136,21 +135,6 @@ def fit(
         "seconds": json.dumps({**sampled.seconds, "total": perf_counter() - begun}),
     }
     return fitted
-
-
-def _with_field_priors(law: Law, priors: str) -> Law:
-    """The law with priors that were learned from public studies, if that is what is meant."""
-    if priors != "field":
-        raise LawError(
-            f"priors are {priors!r}; expected 'field', or a mapping of parameters to priors. "
-            "Correct the spelling."
-        )
-    if law.learned is None:
-        raise LawError(
-            f"law {law.name!r} has no priors learned from public studies; expected a law that has, "
-            "such as 'coupled'. Leave priors out, or choose that law."
-        )
-    return law.learned
 
 
 def _check_choices(sampling: Sampling, random_seed: int | None) -> int:
@@ -205,22 +189,20 @@ def _prepare_runs(
     return table[kept].reset_index(drop=True), chosen, [*remarks, *thinned]
 
 
-def _remarks_on_choices(
-    structure: Structure, runs: pd.DataFrame, likelihood: Likelihood | None
-) -> list[Remark]:
-    """Remarks on the likelihood and the priors, for so many runs."""
-    remarks, law = [], structure.law
-    if likelihood is None and structure.likelihood is STUDENT_T:
+def _remarks_on(fitted: Fit, *, chosen: bool) -> list[Remark]:
+    """Remarks on the likelihood, the priors and influential runs."""
+    remarks, law, count = [], fitted.law, len(fitted.runs)
+    if not chosen and fitted.likelihood is STUDENT_T:
         text = (
-            f"few runs ({len(runs)}): their scatter is assumed to be the same everywhere, since a "
+            f"few runs ({count}): their scatter is assumed to be the same everywhere, since a "
             "variance function needs more. Expect intervals that are somewhat too narrow."
         )
         remarks.append(Remark(VAGUE, text))
-    if law.learned is not None and len(runs) < FEW:
+    if law.learned is not None and count < FEW:
         text = (
-            f"few runs ({len(runs)}): if these are language models trained once over their "
-            "tokens, priors='field' (--priors field) adds what public studies teach, and N_opt is "
-            "known far better."
+            f"few runs ({count}): if these are language models trained once over their tokens, "
+            "priors='field' (--priors field) adds what public studies teach, and N_opt is known "
+            "far better."
         )
         remarks.append(Remark(VAGUE, text))
     if law.plain is not None:
@@ -229,12 +211,6 @@ def _remarks_on_choices(
             "their tokens; a report says how much of the answer they make up."
         )
         remarks.append(Remark(DEPENDS, text))
-    return remarks
-
-
-def _remarks_on(fitted: Fit) -> list[Remark]:
-    """Remarks that need draws: on influential runs."""
-    remarks = []
     good_k = fitted.loo.attrs["good_k"]
     rows = influential_runs(fitted.loo, good_k)
     if rows:

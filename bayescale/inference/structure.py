@@ -53,6 +53,34 @@ def default_likelihood(law: Law, runs: pd.DataFrame) -> Likelihood:
     return VARIANCE_FUNCTION if len(runs) >= 2 * numbers else STUDENT_T
 
 
+def with_learned_priors(law: Law, name: str) -> Law:
+    """The law with priors of that name.
+
+    Parameters
+    ----------
+    law : Law
+        The law.
+    name : str
+        ``"field"`` for those that were learned from public studies.
+
+    Raises
+    ------
+    LawError
+        If there are none of that name, or none for this law.
+    """
+    if name != "field":
+        raise LawError(
+            f"priors are {name!r}; expected 'field', or a mapping of parameters to priors. "
+            "Correct the spelling."
+        )
+    if law.learned is None:
+        raise LawError(
+            f"law {law.name!r} has no priors learned from public studies; expected a law that has, "
+            "such as 'coupled'. Leave priors out, or choose that law."
+        )
+    return law.learned
+
+
 @dataclass(frozen=True)
 class Structure:
     """Everything about a model except its numbers.

@@ -60,8 +60,7 @@ class Law:
     drift : Drift, optional
         How wrong the law becomes beyond its runs.
     likelihoods : sequence of Likelihood, optional
-        How runs scatter: the first of these whose columns the table has. By default a variance
-        function, or one scale for few runs.
+        How runs scatter: the first whose columns the table has. By default a variance function.
     groups : Groups, optional
         Groups of runs that belong to the law.
     clusters : Clustering, optional
@@ -70,10 +69,8 @@ class Law:
         The law whose response is an input, in the same model; `coefficients` may take its own.
     claims : tuple of Claim
         What was published about the law.
-    learned : Law, optional
-        The same law in other free parameters, with priors learned from public studies.
-    plain : Law, optional
-        For such a law, the one with its own priors.
+    learned, plain : Law, optional
+        The same law with priors learned from public studies, and from there the one without them.
     domain : mapping of str to (float, float)
         Range of each input over which those who proposed the law measured it.
 
@@ -112,11 +109,9 @@ class Law:
         takes = set(arguments(self.coefficients)) - {"units"} - staged
         known, inputs, priors = set(self.coefficient_names), set(self.inputs), set(self.priors)
         check_same(self.name, "coefficients() takes", takes, "priors are given for", priors)
-        gives = set(self.example)
-        check_same(self.name, "coefficients() gives", gives, "the formula takes", known)
-        for quantity, function in self.derived.items():
-            takes = set(arguments(function))
-            check_within(self.name, f"derived quantity {quantity!r} takes", takes, known)
+        check_same(self.name, "coefficients() gives", {*self.example}, "the formula takes", known)
+        for name, function in self.derived.items():
+            check_within(self.name, f"derived {name!r} takes", {*arguments(function)}, known)
         check_parts(self.name, self.optimum, self.drift, self.groups, known, inputs, priors)
         check_within(self.name, "noisy columns are", self.noisy_inputs, inputs)
         check_within(self.name, "known columns are", self.known_inputs, inputs)

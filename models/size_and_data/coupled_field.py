@@ -12,9 +12,8 @@ which the predictive of a new family is taken: `studies/field_prior`. They speak
 trained once over their tokens, with a loss in nats per token.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -61,37 +60,28 @@ class Field:
 
 
 FIELD = Field(
-    middle=(np.log(0.311), np.log(0.287), np.log(0.535), -0.87, 3.0),
-    sd=(0.275, 0.456, 0.421, 0.719, 0.689),
+    middle=(-1.241, -1.236, -0.656, -0.746, 2.989),
+    sd=(0.296, 0.378, 0.384, 0.635, 0.625),
     correlation=(
-        (0.74,),
-        (0.64, 0.65),
-        (-0.70, -0.80, -0.56),
-        (-0.40, -0.26, -0.30, 0.41),
+        (0.49,),
+        (0.33, 0.56),
+        (-0.55, -0.67, -0.39),
+        (-0.29, -0.18, -0.30, 0.38),
     ),
 )
 """The predictive of a new family of studies."""
 
 
-def learned(law: Law, field: Field = FIELD) -> Law:
+def learned(law: Law, known: Field = FIELD) -> Law:
     """Return the coupled law with a joint prior in place of its own.
 
     Parameters
     ----------
     law : Law
         The coupled law.
-    field : Field
+    known : Field
         What is known of studies in general.
     """
-    priors = {
-        "level": law.priors["level"],
-        "field": StudentT(nu=NU, mu=0.0, sigma=1.0, parts=PARTS),
-    }
-    return replace(law, priors=priors, coefficients=_coefficients(field), plain=law)
-
-
-def _coefficients(known: Field) -> Callable[..., dict[str, Any]]:
-    """The coefficients of the coupled law from five standard numbers."""
     middle, factor = known.middle, known.factor
 
     def coefficients(units: Units, level: Array, field: Sequence[Array]) -> dict[str, Array]:
@@ -107,14 +97,10 @@ def _coefficients(known: Field) -> Callable[..., dict[str, Any]]:
         log_b = log_ratio + kappa * np.log(alpha / (alpha + beta)) + beta * log_tokens
         from_model = np.exp((log_a - alpha * np.log(units.pivot["params"])) / kappa)
         from_data = np.exp((log_b - beta * np.log(units.pivot["tokens"])) / kappa)
-        irreducible = level * units.pivot["loss"] / (1 + (from_model + from_data) ** kappa)
-        return {
-            "E": irreducible,
-            "A": irreducible * np.exp(log_a),
-            "B": irreducible * np.exp(log_b),
-            "alpha": alpha,
-            "beta": beta,
-            "kappa": kappa,
-        }
+        E = level * units.pivot["loss"] / (1 + (from_model + from_data) ** kappa)
+        A, B = E * np.exp(log_a), E * np.exp(log_b)
+        return {"E": E, "A": A, "B": B, "alpha": alpha, "beta": beta, "kappa": kappa}
 
-    return coefficients
+    standard = StudentT(nu=NU, mu=0.0, sigma=1.0, parts=PARTS)
+    priors = {"level": law.priors["level"], "field": standard}
+    return replace(law, priors=priors, coefficients=coefficients, plain=law)
