@@ -6,10 +6,9 @@ at ten times the largest run's compute, for the law alone, since drift is the sa
 """
 
 from dataclasses import dataclass, replace
-from math import exp
+from math import exp, log
 
 import numpy as np
-import xarray as xr
 
 from bayescale.diagnostics.identifiability import prior_draws
 from bayescale.fitting.record import Fit
@@ -50,12 +49,12 @@ class Borrowed:
     @property
     def share(self) -> float:
         """Share of what is known of log N_opt that the priors knew."""
-        return min((np.log(self.known) / np.log(self.priors)) ** 2, 1.0)
+        return min((log(self.known) / log(self.priors)) ** 2, 1.0)
 
     @property
     def gone(self) -> float:
         """Share of the variance of log N_opt that the field's prior takes off before any run."""
-        return 1 - (np.log(self.priors) / np.log(self.plain or self.priors)) ** 2
+        return 1 - (log(self.priors) / log(self.plain or self.priors)) ** 2
 
     def sentence(self) -> str:
         """What it means, for a person."""
@@ -110,6 +109,7 @@ def _prior_of(fit: Fit, law: Law) -> Draws:
 
 
 def _reach(draws: Draws, flops: float) -> float:
-    logs: xr.DataArray = np.log(optimum(draws, flops, drift=None)["N_opt"])
-    low, high = np.quantile(logs, MIDDLE)
+    """Factor by which N_opt may lie off its middle, either way."""
+    best = optimum(draws, flops, drift=None)["N_opt"].to_numpy()
+    low, high = np.quantile(np.log(best), MIDDLE)
     return exp((high - low) / 2)
