@@ -269,7 +269,9 @@ def response_from_observed(
     family = structure.likelihood.family
     if family.trials is not None:
         observed = observed / likelihood_columns(structure, points, runs)[family.trials]
-    return family.response(observed)
+    # Heavy tails on the logarithm reach beyond the largest number: that is an infinite response.
+    with np.errstate(over="ignore"):
+        return family.response(observed)
 
 
 def likelihood_columns(

@@ -73,11 +73,14 @@ def case_log_likelihood(
     clusters = require_clusters(draws.structure, len(draws.runs))
     names = pd.Index(clusters.cases(draws.runs))
     labels = [*clusters.labels, *names[~names.isin(clusters.labels)]]
-    member = (names.to_numpy()[:, None] == np.array(labels, dtype=object)).astype(float)
-    summed: xr.DataArray = xr.dot(
-        log_likelihood, xr.DataArray(member, {CLUSTER: labels}, (RUN, CLUSTER)), dim=RUN
-    )
-    return summed
+    # Summed case by case, since a matrix of runs by cases would be dense in runs of no cluster.
+    codes = pd.Index(labels).get_indexer(names)
+    order = np.argsort(codes, kind="stable")
+    begins = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    values = log_likelihood.transpose(*SAMPLE_DIMS, RUN).to_numpy()[..., order]
+    coords = {dim: log_likelihood[dim] for dim in SAMPLE_DIMS if dim in log_likelihood.coords}
+    summed = np.add.reduceat(values, begins, axis=-1)
+    return xr.DataArray(summed, {**coords, CLUSTER: labels}, (*SAMPLE_DIMS, CLUSTER))
 
 
 def require_clusters(structure: Structure, runs: int) -> Clusters:
