@@ -11,6 +11,7 @@ import xarray as xr
 from bayescale.posterior.draws import SAMPLE_DIMS
 from bayescale.posterior.summary import interval, interval_names, summary_table
 from bayescale.wording import (
+    about,
     count_unit,
     finite,
     power_of,
@@ -125,6 +126,9 @@ class BudgetEstimates:
             for name, estimate in self.estimates.items()
             if name not in first
         )
+        # Its ends may be apart by more than any number of decimals shows.
+        middle, low, high = (about(x) for x in (ratio.median, ratio.lower, ratio.upper))
+        per_param = f"{middle} ({low} to {high})"
         group = "" if self.group is None else f" for {self.group}"
         place = (
             f"{self.decades_beyond_runs:.1f} decades beyond the largest run"
@@ -133,7 +137,7 @@ class BudgetEstimates:
         )
         return (
             f"On {power_of_ten(self.flops)} FLOP{inputs}{group}, train {params.in_words()} "
-            f"parameters on {tokens.in_words()} tokens, {ratio.plain()} tokens per parameter"
+            f"parameters on {tokens.in_words()} tokens, {per_param} tokens per parameter"
             f"{further}, to a loss of {loss.plain()}. This lies {place}."
         )
 

@@ -39,17 +39,20 @@ def field_sections(
         random_seed=fit.random_seed,
     )
     budgets = flops or [10 * float(f"{largest_budget(fit.draws):.1e}")]
-    fits = {"of public studies": fit, "the law's own": without}
+    best = {
+        name: budget_estimates(one.optimum(budgets, at=dict(at or {})))
+        for name, one in (("field", fit), ("law", without))
+    }
+    # The two answers to a question below one another, without how far out it lies.
     rows = tuple(
-        (name, *estimates.cells())
-        for name, one in fits.items()
-        for estimates in budget_estimates(one.optimum(budgets, at=dict(at or {})))
+        (name, *estimates.cells()[:-1])
+        for pair in zip(*best.values(), strict=True)
+        for name, estimates in zip(best, pair, strict=True)
     )
     group = () if fit.structure.by is None else ("group",)
-    names = ("parameters", "tokens", "tokens per parameter", "loss")
     table = Table(
-        "The answer with and without what public studies teach",
-        ("priors", *group, "FLOP", *names, "decades beyond the runs"),
+        "The answer with what public studies teach (field), and with the law's own priors (law)",
+        ("priors", *group, "FLOP", "parameters", "tokens", "tokens per parameter", "loss"),
         rows,
     )
     found = borrowed(fit)

@@ -1,11 +1,21 @@
 """`bayescale diagnose`: of a saved fit, or of a table that it fits."""
 
 import json
+from dataclasses import replace
+from typing import Any
 
+import pandas as pd
 import pytest
 
+from bayescale.cli.fits import compare_with_others
 from bayescale.diagnostics.diagnose import diagnose
+from bayescale.errors import LawError
 from bayescale.fitting.record import Fit
+from bayescale.inference.record import Sampling
+from bayescale.models import LAWS
+from bayescale.spec.law import Law
+from bayescale.validation import compare as comparing
+from bayescale.validation.compare import Comparison, compare
 from tests.shell import Shell, assert_refused
 
 
@@ -33,6 +43,30 @@ def test_findings_are_listed_for_machines(shell: Shell, saved: str, small_fit: F
 @pytest.mark.usefixtures("fitted_before")
 def test_a_table_is_fitted_and_diagnosed(shell: Shell, saved: str) -> None:
     assert shell("diagnose", "pocket") == shell("diagnose", saved)
+
+
+def test_other_laws_of_the_same_inputs_are_compared(
+    shell: Shell, saved: str, small_fit: Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Laws are those of a real comparison; it is made by leaving single runs out, for speed."""
+    asked: dict[str, Any] = {}
+    quick = Sampling(draws=100, tune=200, chains=2)
+
+    def by_run(laws: list[Law], runs: pd.DataFrame, **options: Any) -> Comparison:
+        asked.update(options)
+        return compare(laws, runs, leave_out="run", sampling=quick, random_seed=1)
+
+    monkeypatch.setattr(comparing, "compare", by_run)
+    answer = json.loads(shell("diagnose", saved, "--others", "--json").out)
+    assert set(answer["laws"]) == {"coupled", "chinchilla", "kaplan_nd", "kaplan_floor"}
+    assert asked == {"leave_out": "backtest", "random_seed": small_fit.random_seed}
+    assert "4 laws compared" in shell("diagnose", saved, "--others").out
+
+
+def test_a_law_without_others_is_refused(small_fit: Fit) -> None:
+    structure = replace(small_fit.structure, law=LAWS["lr_annealing"])
+    with pytest.raises(LawError, match=r"no other law has the inputs .* of 'lr_annealing'"):
+        compare_with_others(Fit(structure, small_fit.tree))
 
 
 @pytest.mark.usefixtures("unfittable")

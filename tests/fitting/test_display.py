@@ -135,7 +135,7 @@ def test_remarks_are_in_order_of_rank(
     table = (Remark(VAGUE, "vague"), Remark(WRONG, "wrong"), Remark(NARROW, "narrow"))
     draws = [Remark(NARROW, "narrow draws"), Remark(DEPENDS, "depends"), Remark(WRONG, "worse")]
     monkeypatch.setattr(fitting, "check_runs", lambda *args, **kwargs: table)
-    monkeypatch.setattr(fitting, "_remarks_on", lambda fitted: draws)
+    monkeypatch.setattr(fitting, "_remarks_on", lambda fitted, **_: draws)
     fitted = fit(LAWS["chinchilla"], simulated_runs, **SHORT)
     expected = ("wrong", "worse", "narrow", "narrow draws", "depends", "vague")
     assert fitted.warnings == expected
