@@ -6,6 +6,7 @@ one assumption of the model each, and show which intervals still hold.
 """
 
 from collections.abc import Callable
+from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,22 @@ def bent_law(truth: Draws, rng: np.random.Generator) -> Array:
     return np.asarray(kind.shifted(response, misfit))
 
 
+def smooth_misfit(truth: Draws, rng: np.random.Generator) -> Array:
+    """A closely sampled law that is nearly right: scatter and a smooth misfit of 0.3% each."""
+    logs = [_standardised(truth.runs, name) for name in truth.law.inputs]
+    terms = [
+        np.prod([logs[k] for k in chosen], axis=0)
+        for degree in (2, 3)
+        for chosen in combinations_with_replacement(range(len(logs)), degree)
+    ]
+    surface = rng.standard_normal(len(terms)) @ np.array(terms)
+    surface = (surface - surface.mean()) / surface.std()
+    kind = truth.law.kind_of(truth.law.response)
+    expected = _about_law(truth, np.zeros(len(truth.runs)))
+    off = 0.003 * (surface + rng.standard_normal(len(truth.runs)))
+    return np.asarray(kind.shifted(expected, off))
+
+
 def _about_law(truth: Draws, scales: Array) -> Array:
     """Responses so many usual scales off the law."""
     known = Draws(truth.structure, quantities(truth), truth.runs)
@@ -114,5 +131,6 @@ SIMULATORS: dict[str, Simulator] = {
     "clustered": clustered,
     "outliers": outliers,
     "bent_law": bent_law,
+    "smooth_misfit": smooth_misfit,
 }
 """Simulators by name."""
