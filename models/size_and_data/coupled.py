@@ -109,8 +109,8 @@ _COUPLED = Law(
     optimum=Optimum(params=optimal_params),
     # Back-tests of thirteen families of studies: studies/extrapolation.
     drift=Drift(
-        ratio=LogNormal(mu=np.log(3.4), sigma=0.49),
-        split_tau=LogNormal(mu=np.log(0.31), sigma=0.57),
+        ratio=LogNormal(mu=np.log(3.4), sigma=0.47),
+        split_tau=LogNormal(mu=np.log(0.31), sigma=0.55),
         source="learned from back-tests of thirteen families of public studies",
     ),
     claims=(LLAMA_3,),

@@ -63,6 +63,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--fitted", choices=FITTED, default="default")
     parser.add_argument("--truth", choices=("prior", "posterior"), default="prior")
     parser.add_argument("--wrong", action="store_true", help="simulate what the model is not")
+    parser.add_argument("--simulators", nargs="+", choices=SIMULATORS, default=list(SIMULATORS))
     parser.add_argument("--widened", action="store_true", help="rank among a fit's widened draws")
     parser.add_argument("--jobs", type=int, default=-1)
     parser.add_argument("--seed", type=int, default=0)
@@ -158,7 +159,7 @@ def _print_wrong(law: bs.Law, design: pd.DataFrame, given: argparse.Namespace, s
     """Coverage of every quantity but the noise under every simulator, for both ways of fitting."""
     rows = {}
     names = [*law.coefficient_names, *law.derived, "N_opt", "L_opt"]
-    for simulator in SIMULATORS:
+    for simulator in given.simulators:
         for fitted in FITTED:
             calibration = _calibrated(law, design, given, seed, fitted, simulator)
             covered = calibration.coverage(masses=(MASS,)).droplevel("mass")["covered"]
