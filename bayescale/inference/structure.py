@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.errors import LawError
+from bayescale.errors import DataError, LawError
 from bayescale.inference.clusters import Clusters, find_clusters
 from bayescale.inference.groups import Pool, check_known, group_column, group_labels, pools_of
 from bayescale.likelihoods import STUDENT_T, VARIANCE_FUNCTION
@@ -229,8 +229,23 @@ def build_structure(
 
 
 def group_index(structure: Structure, runs: pd.DataFrame) -> np.ndarray:
-    """Position of each run's group among the groups."""
-    return pd.Index(structure.groups).get_indexer(pd.Index(runs[structure.by].map(str)))
+    """Position of each run's group among the groups.
+
+    Raises
+    ------
+    DataError
+        If a run is of no group of the model.
+    """
+    names = pd.Index(runs[structure.by].map(str))
+    index = pd.Index(structure.groups).get_indexer(names)
+    if (index < 0).any():  # or it would stand for the last group
+        unknown = sorted({*names[index < 0]})
+        raise DataError(
+            f"{structure.by} is {', '.join(map(repr, unknown[:5]))} in row {index.argmin() + 1}; "
+            f"expected one of the fitted groups {', '.join(map(repr, structure.groups[:12]))}. "
+            "Correct the label, or fit again with that group."
+        )
+    return index
 
 
 def observed_name(structure: Structure) -> str:

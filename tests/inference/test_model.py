@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
-from bayescale.errors import LawError
+from bayescale.errors import DataError, LawError
 from bayescale.inference.compile import compiled_model
 from bayescale.inference.model import build_model, model_data
 from bayescale.inference.structure import Structure, build_structure, default_likelihood
@@ -249,3 +249,11 @@ def test_groups_are_in_the_order_of_their_numbers_and_then_of_their_names() -> N
     runs = RUNS.iloc[: len(labels)].assign(sweep=labels)
     named = build_structure(CHINCHILLA, runs, NORMAL, groups="sweep")
     assert named.groups == ("6e+18", "1e+19", "3e+19", "1.8e+20", "nan-free", "wide")
+
+
+def test_a_run_of_no_group_stands_under_none() -> None:
+    """Not under the last one, which an index of -1 would mean."""
+    grouped = structure(NORMAL, groups="corpus")
+    strange = RUNS.assign(corpus=RUNS["corpus"].mask(RUNS.index == 3, "c0de"))
+    with pytest.raises(DataError, match=r"corpus is 'c0de' in row 4; expected one of the fitted"):
+        build_model(grouped, strange)
