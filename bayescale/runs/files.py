@@ -23,6 +23,9 @@ import pandas as pd
 from bayescale.errors import DataError
 from bayescale.spec.columns import NUMBER
 
+LARGEST = 1_000_000_000
+"""Bytes of a table that are read at most, after they were decompressed."""
+
 
 def read_table(source: str | os.PathLike[str]) -> pd.DataFrame:
     """Return the table in a local file; the extension gives its format.
@@ -53,6 +56,11 @@ def read_table(source: str | os.PathLike[str]) -> pd.DataFrame:
         raise DataError(
             f"{source} is a directory; expected one file with one row a run. "
             "Name the file in it, or put its tables together with pandas.concat."
+        )
+    if not path.is_file():  # reading it might never end
+        raise DataError(
+            f"{source} is a device or a pipe; expected a file. Write what comes from it to a file "
+            "first."
         )
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     formats = f"one of {', '.join(READERS)} (or any of them with .gz)"
@@ -89,9 +97,16 @@ def refuse_repeated(names: list[Hashable], where: str) -> None:
 
 def _contents(path: Path) -> bytes:
     """Return the bytes of a file, decompressed if its name ends in .gz."""
+    opened = gzip.open if path.name.lower().endswith(".gz") else open
     try:
-        data = path.read_bytes()
-        return gzip.decompress(data) if path.name.lower().endswith(".gz") else data
+        with opened(path, "rb") as file:
+            data: bytes = file.read(LARGEST + 1)
+        if len(data) > LARGEST:
+            raise DataError(
+                f"{path.name} holds more than {LARGEST / 1e9:g} GB; expected a table of runs, a "
+                "row each. Keep final losses, or the rows and columns that are needed."
+            )
+        return data
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
             f"{path.name} cannot be opened ({error}); expected a file that is whole and that you "
@@ -130,7 +145,7 @@ def _read_delimited(data: bytes, name: str) -> pd.DataFrame:
         lines = csv.reader(
             io.StringIO(text, newline=None), delimiter=separator, skipinitialspace=True, strict=True
         )
-        header, *rows = (line for line in lines if line not in ([], [""]))
+        header, *rows = [line for line in lines if line not in ([], [""])] or [[]]
     except csv.Error as error:
         raise DataError(
             f"{name} cannot be split into cells ({error}); expected {separator!r} between cells "
@@ -190,7 +205,13 @@ def _read_json(data: bytes, name: str) -> pd.DataFrame:
                 f"{name} holds {_short(str(record))} in row {row} of the table; expected a "
                 'record. Write every run as {"params": 1e8, "tokens": 2e9, "loss": 3.1}.'
             )
-    return pd.DataFrame(records)
+    try:
+        return pd.DataFrame(records)
+    except UnicodeEncodeError as error:  # an escape such as \ud800 by itself is no letter
+        raise DataError(
+            f"{name} has text with {error.object[error.start]!r}, half of a letter; expected text "
+            "of Unicode. Correct it, or drop the column."
+        ) from error
 
 
 def _parsed(text: str, where: str) -> Any:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from bayescale.errors import DataError
 from bayescale.runs.files import read_table, refuse_repeated
+from bayescale.runs.saveable import saveable
 from bayescale.spec.columns import POSITIVE, ColumnKind, is_real, read_numbers, refuse_unusable
 from bayescale.spec.compute import SIX_ND, Cost
 from bayescale.spec.law import Law
@@ -148,7 +149,7 @@ def _open(source: str | os.PathLike[str] | pd.DataFrame) -> tuple[str, pd.DataFr
             f"{where} holds no runs; expected one row a run under the header. "
             "Check that the table was written to the end, or that no filter removed every row."
         )
-    return where, table
+    return where, saveable(table, where)
 
 
 def runs_for(
