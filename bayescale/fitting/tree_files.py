@@ -3,9 +3,12 @@
 A file holds the SHA-256 of all that was saved, so that a changed byte does not go unnoticed.
 """
 
+import glob
 import hashlib
 import json
 import os
+import platform
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,7 +50,9 @@ def save_tree(tree: xr.DataTree, path: str | os.PathLike[str]) -> None:
         "attributes": _digest(_attributes(tree)),
     }
     try:
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".bayescale-") as folder:
+        _remove_abandoned(target.parent)
+        prefix = f"{drafts()}{os.getpid()}-"
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=prefix) as folder:
             draft = Path(folder) / target.name
             saved.to_netcdf(draft, engine="h5netcdf")
             os.replace(draft, target)
@@ -56,6 +61,25 @@ def save_tree(tree: xr.DataTree, path: str | os.PathLike[str]) -> None:
             f"cannot save to {target} ({error}); expected a folder that can be written to, with "
             "room. The file that was there before is unchanged."
         ) from error
+
+
+def drafts() -> str:
+    """Return how folders of unfinished files begin that were made on this machine."""
+    return f".bayescale-{platform.node().replace('/', '')}-"
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what processes left that were killed while they saved."""
+    for left in folder.glob(f"{glob.escape(drafts())}*"):
+        process = left.name.removeprefix(drafts()).partition("-")[0]
+        if os.name != "posix" or not process.isdecimal():
+            continue
+        try:
+            os.kill(int(process), 0)  # asks whether it is alive
+        except ProcessLookupError:
+            shutil.rmtree(left, ignore_errors=True)
+        except OSError:  # alive, and somebody else's
+            continue
 
 
 def check_target(path: str | os.PathLike[str]) -> Path:

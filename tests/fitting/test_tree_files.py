@@ -274,6 +274,15 @@ def test_a_process_killed_while_saving_keeps_the_old_fit(
     assert ended.returncode == -9
     assert path.read_bytes() == before
     assert bs.load(path).tree.identical(small_fit.tree)
+    # What it left is removed by the next one that saves there; what is another's stays.
+    (left,) = path.parent.glob(".bayescale-*")
+    alive, other = (path.parent / name for name in (f"{tree_files.drafts()}1-x", ".bayescale-x"))
+    alive.mkdir()
+    other.mkdir()
+    small_fit.save(path)
+    assert not left.exists()
+    assert alive.exists()
+    assert other.exists()
 
 
 def test_a_closed_folder_is_refused_before_anything_is_written(
