@@ -99,8 +99,8 @@ CHINCHILLA = Law(
     optimum=Optimum(params=optimal_params),
     # Back-tests of thirteen families of studies: studies/extrapolation.
     drift=Drift(
-        ratio=LogNormal(mu=np.log(5.9), sigma=0.34),
-        split_tau=LogNormal(mu=np.log(0.26), sigma=0.79),
+        ratio=LogNormal(mu=np.log(5.7), sigma=0.36),
+        split_tau=LogNormal(mu=np.log(0.24), sigma=0.75),
         source="learned from back-tests of thirteen families of public studies",
     ),
     claims=(*chinchilla_claims.RUNS, *chinchilla_claims.CONVENTIONS, *GEMSTONES, *ADDITIVE),
