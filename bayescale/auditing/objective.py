@@ -22,9 +22,9 @@ from bayescale.auditing.check_result import (
     is_whole_law,
     untested,
 )
+from bayescale.fitting.point_fit import minimise_from, prior_starts, residuals
 from bayescale.spec.claim import OBJECTIVES, Claim, Objective
 from bayescale.spec.law import Law
-from bayescale.validation.point_fit import minimise_from, prior_starts, residuals
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 

@@ -14,6 +14,7 @@ from scipy.special import logsumexp
 from scipy.stats import gaussian_kde
 
 from bayescale.fitting.fit import fit
+from bayescale.fitting.point_fit import point_fit
 from bayescale.inference.structure import (
     likelihood_columns,
     observed_values,
@@ -24,7 +25,6 @@ from bayescale.posterior.drift import extrapolation_decades
 from bayescale.posterior.pointwise import log_density, point_distribution
 from bayescale.spec.law import Law
 from bayescale.spec.likelihood import Likelihood
-from bayescale.validation.point_fit import point_fit
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 

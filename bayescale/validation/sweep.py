@@ -10,21 +10,20 @@ they are computed.
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bayescale.errors import DataError
+from bayescale.validation.rows import Row, RowStore, read_rows
 
 Task = tuple[str, Mapping[str, Any]]
 Work = Callable[..., Mapping[str, Any]]
-Row = dict[str, Any]
 
 TASK, ERROR, DOUBT = "task", "error", "doubt"
 """Columns of rows: the name of the task, what went wrong, and why a result is not to be trusted.
@@ -128,9 +127,9 @@ def seed_of_sweep(random_seed: int | None, parallel: Parallel) -> int:
     if random_seed is not None:
         return random_seed
     path = None if parallel.path is None else Path(parallel.path)
-    if path is None or not path.exists() or not path.stat().st_size:
+    title, _ = ({}, {}) if path is None else read_rows(path, TASK)
+    if not title:
         return int(np.random.SeedSequence().generate_state(1)[0])
-    title, _ = _read(path, TASK)
     return int(title.get("random_seed", 0))  # a title of another kind is refused with its rows
 
 
@@ -244,9 +243,14 @@ def _attempt(work: Work, name: str, arguments: Mapping[str, Any], random_seed: i
     try:
         # As it will be read again from a file.
         row = json.loads(json.dumps(dict(work(**arguments, random_seed=seed)), default=_number))
+        if row.keys() & {TASK, ERROR}:
+            raise DataError(
+                f"the work returned {TASK!r} or {ERROR!r} among {', '.join(row)}; expected other "
+                "names, since rows have these of their own. Rename what it returns."
+            )
         return {TASK: name, **row}
-    # Whatever a task raises is its result: it is recorded, and stops no other.
-    except Exception as error:
+    # Whatever a task raises is its result, an exit too: it is recorded, and stops no other.
+    except (Exception, SystemExit) as error:
         return {TASK: name, ERROR: f"{type(error).__name__}: {error}"}
 
 
@@ -255,64 +259,3 @@ def _number(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"a {type(value).__name__} is no number or text")
-
-
-@dataclass
-class RowStore:
-    """Rows so far by their key, and the file that new ones are added to, if there is one."""
-
-    key: str
-    rows: dict[str, Row] = field(default_factory=dict)
-    file: IO[str] | None = None
-
-    @classmethod
-    @contextmanager
-    def opened(
-        cls, path: str | os.PathLike[str] | None, title: Row, key: str
-    ) -> Iterator["RowStore"]:
-        """Open a file of rows, new or of this title alone; without a path, keep in memory."""
-        if path is None:
-            yield cls(key)
-            return
-        place = Path(path)
-        rows: dict[str, Row] = {}
-        if place.exists() and place.stat().st_size:
-            own, rows = _read(place, key)
-            if own != title:
-                raise DataError(
-                    f"{place} holds rows of {own}; expected {title}. Give another path, or remove "
-                    "the file to start again."
-                )
-            whole = place.read_bytes()
-            os.truncate(place, whole.rfind(b"\n") + 1)  # the last row may have been cut short
-        with place.open("a", encoding="utf-8") as file:
-            store = cls(key, rows, file)
-            if file.tell() == 0:
-                store.write(title)
-            yield store
-
-    def keep(self, row: Row) -> None:
-        """Add a row of numbers and texts."""
-        self.rows[row[self.key]] = row
-        self.write(row)
-
-    def write(self, row: Row) -> None:
-        """Put a line on disk, if there is a file."""
-        if self.file is not None:
-            self.file.write(json.dumps(row) + "\n")
-            self.file.flush()
-            os.fsync(self.file.fileno())
-
-
-def _read(path: Path, key: str) -> tuple[Row, dict[str, Row]]:
-    """Title of a file of rows, and its complete rows by their key."""
-    whole = path.read_bytes()
-    lines = whole[: whole.rfind(b"\n") + 1].splitlines()
-    try:
-        title, *rows = [dict(json.loads(line)) for line in lines]
-        return title, {row[key]: row for row in rows}
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path} holds something else than rows of a sweep ({error}); expected a new file, or "
-            "one that a sweep began. Give another path."
-        ) from error

@@ -21,9 +21,9 @@ from bayescale.auditing.residuals import residuals
 from bayescale.auditing.width import width
 from bayescale.diagnostics.influence import influential_runs
 from bayescale.errors import DataError
+from bayescale.fitting.point_fit import minimise_from
 from bayescale.fitting.record import Fit
 from bayescale.spec.claim import ClaimData, Objective
-from bayescale.validation.point_fit import minimise_from
 from tests.auditing.planted import LAW, NOISE, TRUTH, claim_of, planted_runs
 
 SETTINGS: dict[str, Any] = {"law": LAW, "random_seed": 1, "draws": 500}

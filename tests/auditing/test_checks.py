@@ -13,8 +13,8 @@ from bayescale.auditing.audit import audit_claim
 from bayescale.auditing.check_result import AGREES, DISAGREES, UNTESTED, Evidence
 from bayescale.auditing.checks import CHECKS, INCOHERENT, INCONSISTENT, OVERCONFIDENT
 from bayescale.auditing.verdicts import UNTESTABLE, VERDICTS, reasons_of, verdict_of
+from bayescale.fitting.point_fit import minimise_from
 from bayescale.spec.claim import Claim, ClaimData, Objective
-from bayescale.validation.point_fit import minimise_from
 from tests.auditing.planted import LAW, TRUTH, claim_of, planted_runs, specifications
 
 Case = Callable[[Evidence], Claim | tuple[Claim, Evidence]]

@@ -13,10 +13,10 @@ import scipy.special
 from bayescale.auditing.catalogue import claim_groups
 from bayescale.auditing.check_result import AGREES, DEFAULT, DISAGREES, UNTESTED, Evidence
 from bayescale.auditing.objective import objective_value, own_objective
+from bayescale.fitting.point_fit import minimise_from, residuals
 from bayescale.spec.claim import Claim, ClaimData, Objective
 from bayescale.spec.law import Law
 from bayescale.validation.choices import with_column
-from bayescale.validation.point_fit import minimise_from, residuals
 from tests.auditing.planted import LAW, TRUTH, claim_of
 from tests.tables import PublicTable
 

@@ -20,6 +20,7 @@ from bayescale.diagnostics.influence import influence
 from bayescale.diagnostics.power_scaling import prior_sensitivity
 from bayescale.errors import DataError, LawError
 from bayescale.fitting.fit import fit
+from bayescale.fitting.point_fit import point_fit
 from bayescale.fitting.record import Fit
 from bayescale.fitting.refits import shift_without
 from bayescale.inference.record import Sampling, Settings
@@ -33,7 +34,6 @@ from bayescale.spec.claim import Claim
 from bayescale.spec.functions import Array
 from bayescale.spec.law import Law
 from bayescale.validation.multiverse import multiverse
-from bayescale.validation.point_fit import point_fit
 from bayescale.validation.sweep import Parallel
 
 matplotlib.use("Agg")

@@ -1,5 +1,6 @@
 """Tasks are done once, wherever, in whatever order, and whatever becomes of the others."""
 
+import errno
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ import pandas as pd
 import pytest
 
 from bayescale.errors import DataError
+from bayescale.validation.rows import RowStore
 from bayescale.validation.sweep import Parallel, Task, split_rows, sweep
 
 ALONE = Parallel(jobs=1)
@@ -139,6 +141,78 @@ def test_a_line_cut_short_is_done_again(tmp_path: Path, cut: int) -> None:
     store.write_bytes(text[:-cut])
     assert sweep(square, SQUARES, parallel=Parallel(store, jobs=1)).equals(whole)
     assert store.read_bytes() == text
+
+
+@pytest.mark.parametrize("kept", [0, 1, 15, 40])
+def test_a_title_cut_short_is_written_again(tmp_path: Path, kept: int) -> None:
+    store = tmp_path / "rows.jsonl"
+    whole = sweep(square, SQUARES, parallel=Parallel(store, jobs=1), random_seed=0)
+    text = store.read_bytes()
+    store.write_bytes(text[:kept])
+    assert sweep(square, SQUARES, parallel=Parallel(store, jobs=1), random_seed=0).equals(whole)
+    assert store.read_bytes() == text
+
+
+def misnamed(x: float, random_seed: int) -> dict[str, Any]:
+    return {"task": "another"} if x == 1 else {"square": x**2}
+
+
+def leaving(x: float, random_seed: int) -> dict[str, Any]:
+    if x == 1:
+        raise SystemExit("enough")
+    return {"square": x**2}
+
+
+@pytest.mark.parametrize(
+    ("work", "words"), [(misnamed, "'task' or 'error' among task"), (leaving, "SystemExit: enough")]
+)
+def test_a_task_takes_no_other_along(work: Any, words: str) -> None:
+    rows = sweep(work, SQUARES[:3], parallel=ALONE)
+    assert rows["task"].tolist() == [name for name, _ in SQUARES[:3]]
+    assert words in rows["error"][1]
+    assert rows["square"][[0, 2]].tolist() == [0, 4]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("", "is a folder or a device"),
+        ("absent/rows.jsonl", "No such file or directory"),
+        ("/dev/full", "is a folder or a device"),
+    ],
+)
+def test_a_place_where_no_file_can_be_is_refused(tmp_path: Path, name: str, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        sweep(square, SQUARES, parallel=Parallel(tmp_path / name, jobs=1), random_seed=0)
+
+
+def test_a_full_disk_is_refused_and_rows_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "rows.jsonl"
+    sweep(square, SQUARES[:2], parallel=Parallel(store, jobs=1), random_seed=0)
+    before = store.read_bytes()
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(DataError, match=r"cannot write rows to .*No space left.*make room"):
+            sweep(square, SQUARES, parallel=Parallel(store, jobs=1))
+    assert store.read_bytes().startswith(before)
+    assert len(sweep(square, SQUARES, parallel=Parallel(store, jobs=1))) == len(SQUARES)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such locks")
+def test_two_processes_do_not_write_one_file(tmp_path: Path) -> None:
+    store = tmp_path / "rows.jsonl"
+    with RowStore.opened(store, {"work": "square", "random_seed": 0}, "task"):
+        words = rf"rows\.jsonl is being written by process {os.getpid()} on "
+        with pytest.raises(DataError, match=words):
+            sweep(square, SQUARES, parallel=Parallel(store, jobs=1), random_seed=0)
+    assert len(sweep(square, SQUARES, parallel=Parallel(store, jobs=1), random_seed=0)) == 6
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.jsonl"]
 
 
 KILLED = """

@@ -19,7 +19,6 @@ from bayescale.fitting.tree import prior_groups
 from bayescale.inference.structure import build_structure
 from bayescale.likelihoods import NORMAL
 from bayescale.spec.law import Law
-from bayescale.validation.sweep import Parallel, seed_of_sweep
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -55,7 +54,7 @@ def point_fit(
     Hoffmann et al. (2022), arXiv:2203.15556, section 3.3; Besiroglu et al. (2024),
     arXiv:2404.10102.
     """
-    seed = seed_of_sweep(random_seed, Parallel())
+    seed = np.random.SeedSequence().generate_state(1)[0] if random_seed is None else random_seed
     # 24 draws of the prior to begin from; each resampled table begins at the best fit of all runs.
     starts = prior_starts(law, runs, 24, seed)
     best = min((minimise_from(law, runs, start) for start in starts), key=lambda fit: fit[1])[0]

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import scipy.special
 
+from bayescale.fitting.point_fit import point_fit
 from bayescale.models import LAWS
-from bayescale.validation.point_fit import point_fit
 
 # Refits of the 245 runs, and of those without the five of fewest tokens per parameter, by another
 # program.
