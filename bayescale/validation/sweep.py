@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain
+from multiprocessing import current_process
 from pathlib import Path
 from typing import Any
 
@@ -216,7 +217,7 @@ def _rows(work: Work, queue: _Queue, jobs: int, random_seed: int) -> Iterator[Ro
     waiting: list[_Queue | list[Task]] = [queue]
     while waiting:
         group = waiting.pop()
-        calls = (joblib.delayed(_attempt)(work, *task, random_seed) for task in group)
+        calls = (joblib.delayed(_attempt)(work, *task, random_seed, os.getpid()) for task in group)
         try:
             for row in joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(calls):
                 queue.out.pop(row[TASK], None)
@@ -235,8 +236,13 @@ def _rows(work: Work, queue: _Queue, jobs: int, random_seed: int) -> Iterator[Ro
                 yield {TASK: name, ERROR: "the process died without an error (out of memory?)"}
 
 
-def _attempt(work: Work, name: str, arguments: Mapping[str, Any], random_seed: int) -> Row:
+def _attempt(
+    work: Work, name: str, arguments: Mapping[str, Any], random_seed: int, parent: int
+) -> Row:
     """Row of a task, with its name; where it fails, with what went wrong in place of the rest."""
+    # A process of joblib whose parent was killed would go on with all tasks that it was handed.
+    if current_process().name.startswith("LokyProcess") and os.getppid() != parent:
+        os._exit(1)
     digest = int.from_bytes(sha256(name.encode()).digest()[:8])
     seed = int(np.random.SeedSequence([random_seed, digest]).generate_state(1)[0])
     row: Row

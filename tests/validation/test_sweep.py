@@ -246,6 +246,34 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
     assert 8 <= len(list(folder.iterdir())) <= 9
 
 
+ORPHANED = """
+import sys
+from bayescale.validation.sweep import Parallel, sweep
+from tests.validation.test_sweep import counted_slowly
+tasks = [(str(x), {"x": x, "folder": sys.argv[1]}) for x in range(60)]
+sweep(counted_slowly, tasks, parallel=Parallel(jobs=2))
+"""
+
+
+def counted_slowly(x: float, folder: str, random_seed: int) -> dict[str, Any]:
+    time.sleep(0.2)
+    return counted(x, folder, random_seed)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
+def test_a_killed_sweep_leaves_no_process_at_work(tmp_path: Path) -> None:
+    """Each of two processes ends the task it is at. Sixty tasks would take six seconds."""
+    command = [sys.executable, "-c", ORPHANED, str(tmp_path)]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as run:
+        while not list(tmp_path.iterdir()) and run.poll() is None:
+            time.sleep(0.05)
+        run.kill()
+    at_the_kill = len(list(tmp_path.iterdir()))
+    assert at_the_kill > 0
+    time.sleep(3)
+    assert len(list(tmp_path.iterdir())) <= at_the_kill + 2
+
+
 def test_a_process_that_dies_takes_only_its_task_along() -> None:
     rows = sweep(deadly, [*SQUARES, ("again", {"x": 2})], parallel=Parallel(jobs=2))
     assert rows.index[rows["error"].notna()].tolist() == [2, 6]
