@@ -1,12 +1,12 @@
 """The fit that a command is about: made from a table of runs, or read from a file."""
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bayescale.cli.lines import print_complaint
 from bayescale.errors import DataError
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def status_of(fitted: "Fit") -> int:
     """Exit status of a fit; reasons not to trust it go to standard error."""
     if fitted.verdict.trusted:
         return GOOD
-    print(f"bayescale: {' '.join(str(fitted.verdict).split())}", file=sys.stderr)
+    print_complaint(fitted.verdict)
     return UNTRUSTED
 
 

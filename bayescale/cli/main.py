@@ -9,6 +9,7 @@ Nothing here loads PyMC before a command needs it.
 
 import os
 import sys
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +25,7 @@ from bayescale.cli.fits import (
     load_fit,
     status_of,
 )
+from bayescale.cli.lines import print_complaint, print_text
 from bayescale.cli.options import (
     DEFAULT_LAW,
     DEFAULT_TABLE,
@@ -61,6 +63,7 @@ def main() -> None:
     """Run a command of the shell, with every refusal in one line."""
     # Matrices here are small: a second thread would only wait for the first.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    warnings.showwarning = print_complaint  # those of libraries may quote the table
     command = typer.main.get_command(app)
     try:
         status = command(standalone_mode=False)
@@ -78,7 +81,7 @@ def main() -> None:
 
 
 def _refuse(message: str) -> int:
-    print("bayescale: " + " ".join(message.split()), file=sys.stderr)
+    print_complaint(message)
     return FAULT
 
 
@@ -289,7 +292,7 @@ def datasets(
     if as_json and name is not None:
         printing.print_json(asdict(registry.card(name)))
     elif name is not None:
-        print(registry.card(name))
+        print_text(str(registry.card(name)))
     elif as_json:
         entries = registry.catalogue().to_dict("records")
         printing.print_json(

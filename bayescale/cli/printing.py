@@ -7,6 +7,7 @@ import shutil
 import sys
 from typing import Any
 
+from bayescale.cli.lines import print_text
 from bayescale.documents.document import Block, Code, Document, Section, Table
 from bayescale.documents.text import to_text
 from bayescale.fitting.record import Fit
@@ -17,7 +18,8 @@ from bayescale.wording import finite
 
 def print_document(document: Document) -> None:
     """Print a document as text, as wide as the terminal; 160 characters where there is none."""
-    print(to_text(document, shutil.get_terminal_size().columns if sys.stdout.isatty() else 160))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 160
+    print_text(to_text(document, width))
 
 
 def print_json(value: Any) -> None:

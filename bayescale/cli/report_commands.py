@@ -28,6 +28,7 @@ from bayescale.cli.options import (
     read_columns,
     read_extra_inputs,
 )
+from bayescale.documents.escaping import show_unseen
 from bayescale.errors import DataError
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def report(
         table = source
     page = report_fit(fitted, flops=flops, at=inputs, table=table, command=_command())
     page.save(out, form=form, figures=figures)
-    print(out)
+    print(show_unseen(str(out)))
     return status_of(fitted)
 
 
@@ -129,7 +130,7 @@ def audit(
     if as_json:
         printing.print_json(page.json())
     elif out is not None:
-        print(out)
+        print(show_unseen(str(out)))
     else:
         for number, audited in enumerate(audits):
             if number:

@@ -89,7 +89,8 @@ def inline(text: str, name: str, alt: str) -> str:
     str
     """
     element = text[text.index("<svg") :]
-    element = re.sub(r'\bid="', f'id="{name}-', element)
-    element = re.sub(r'(href="|url\()#', rf"\g<1>#{name}-", element)
+    # Only within tags and style sheets: text of the figure may look like either.
+    names = re.compile(r'(\bid="|href="#|url\(#)')
+    element = re.sub("<[^>]+>", lambda tag: names.sub(rf"\g<1>{name}-", tag.group()), element)
     element = re.sub(r"\s*<metadata>.*?</metadata>", "", element, count=1, flags=re.DOTALL)
     return element.replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', 1)

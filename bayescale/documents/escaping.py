@@ -1,23 +1,44 @@
 """Characters that cannot be seen, or that disturb the text around them."""
 
 import re
-from typing import Any
+import unicodedata
 
-from markupsafe import Markup
+BLANK = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
+"""Letters and marks that fonts show as nothing: fillers, and selectors of variants."""
 
 
-def show_unseen(value: Any) -> Any:
-    r"""Text with control characters, and those that turn the reading direction, as their number.
+def show_unseen(text: str, *, lines: bool = False) -> str:
+    r"""Write characters that nobody sees as Python writes them in a string.
 
-    Anything that is no text, and markup of our own, is returned as it is.
+    These are controls and line ends, signs without width, signs that turn the direction of
+    reading, halves of characters, and what has no meaning in Unicode. All other text, of any
+    language, stays as it is; so does text that has been through this function.
+
+    Parameters
+    ----------
+    text : str
+        From a file, or from a user.
+    lines : bool
+        Whether line ends stay.
+
+    Returns
+    -------
+    str
 
     Examples
     --------
-    >>> show_unseen("a\u202eb")
-    'a[U+202E]b'
+    >>> print(show_unseen("a\u202eb\nc"))
+    a\u202eb\nc
     """
-    if isinstance(value, str) and not isinstance(value, Markup):
-        value = value.encode(errors="replace").decode()  # half a character cannot be written
-        unseen = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
-        return re.sub(unseen, lambda match: f"[U+{ord(match.group()):04X}]", value)
-    return value
+    if text.isprintable() and BLANK.search(text) is None:
+        return text
+    return "".join(
+        sign
+        if (sign.isprintable() or unicodedata.category(sign) == "Zs" or (lines and sign == "\n"))
+        and BLANK.match(sign) is None
+        else sign.encode("unicode_escape").decode()
+        for sign in text
+    )

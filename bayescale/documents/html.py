@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from types import MappingProxyType
+from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from bayescale.documents.document import Document
 from bayescale.documents.drawing import MARK, draw_picture, drawing, inline, svg
@@ -46,11 +47,18 @@ def to_fragment(document: Document) -> str:
 
 @cache
 def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+    def show(value: Any) -> Any:
+        # Markup is our own; all other text may be from a file.
+        is_foreign = isinstance(value, str) and not isinstance(value, Markup)
+        return show_unseen(value) if is_foreign else value
+
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("bayescale.documents"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        finalize=show_unseen,
+        finalize=show,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["code"] = lambda text: escape(show_unseen(text, lines=True))
+    return environment

@@ -1,11 +1,16 @@
 """A document as Markdown."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import PurePath
+from urllib.parse import quote
 
 from bayescale.documents.document import Code, Document, Listing, Picture, Section, Table, Text
 from bayescale.documents.escaping import show_unseen
+
+APART = "<!-- -->"
+"""A comment, which nobody sees. It separates what GitHub would read as one."""
 
 
 def to_markdown(document: Document, *, figures: str | None = None) -> str:
@@ -40,7 +45,7 @@ def _paragraphs(section: Section, level: str, figures: str | None) -> Iterator[s
             case Listing():
                 yield "\n".join(f"- {_escaped(item)}" for item in block.items)
             case Code():
-                text = show_unseen(block.text)
+                text = show_unseen(block.text, lines=True)
                 # A fence is longer than any run of backticks in what it encloses.
                 longest = max((len(run) for run in re.findall("`+", text)), default=0)
                 fence = "`" * max(longest + 1, 3)
@@ -51,8 +56,9 @@ def _paragraphs(section: Section, level: str, figures: str | None) -> Iterator[s
                 marks = " | ".join("--:" if numeric else "---" for numeric in block.numeric)
                 yield "\n".join(f"| {line} |" for line in (lines[0], marks, *lines[1:]))
             case Picture() if figures is not None:
-                path = PurePath(figures, f"{block.name}.svg").as_posix()
-                yield f"![{_escaped(block.alt)}](<{path}>)"
+                path = quote(os.fsencode(PurePath(figures, f"{block.name}.svg").as_posix()))
+                alt = _escaped(block.alt).replace(APART, "")  # nothing there is a link
+                yield f"![{alt}](<{path}>)"
                 yield _escaped(block.caption)
             case Picture():
                 yield f"Figure: {_escaped(block.caption)}"
@@ -61,5 +67,12 @@ def _paragraphs(section: Section, level: str, figures: str | None) -> Iterator[s
 
 
 def _escaped(text: str) -> str:
-    """Text on one line, with a backslash before what Markdown may read as more than text."""
-    return re.sub(r"([\\`*_{}\[\]<>#|!~$])", r"\\\1", " ".join(show_unseen(text).split()))
+    """Text on one line, in which nothing has a meaning for Markdown or for GitHub."""
+    line = re.sub(r"([\\`*_{}\[\]<>#|!~$&])", r"\\\1", " ".join(show_unseen(text).split()))
+    # What begins a list or a rule, only at the beginning of a line.
+    line = re.sub(r"^([-+=])(?=[-=\s]|$)", r"\\\1", line)
+    line = re.sub(r"^(\d+)(?=[.)](?:\s|$))", r"\1\\", line)
+    line = re.sub(r":(?=//)|(?<=www)\.", r"\\\g<0>", line, flags=re.IGNORECASE)
+    # GitHub looks for addresses, users, issues and emoji after it has removed backslashes.
+    special = r"@|#(?=\d)|gh(?=-\d)|:(?=[\w+-]+:)"
+    return re.sub(special, rf"\g<0>{APART}", line, flags=re.IGNORECASE)

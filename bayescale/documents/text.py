@@ -112,7 +112,7 @@ def _paragraphs(section: Section, width: int) -> list[str]:
                 if isinstance(previous, Text):  # it introduces the list
                     paragraph = f"{paragraphs.pop()}\n{paragraph}"
             case Code():
-                paragraph = show_unseen(block.text)
+                paragraph = show_unseen(block.text, lines=True)
             case Table():
                 caption = f"{_wrapped(block.caption, width)}\n\n" if block.caption else ""
                 paragraph = f"{caption}{table_text(block.columns, block.rows, width)}"

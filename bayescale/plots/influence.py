@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from bayescale.errors import LawError
 from bayescale.plots.colours import BLUE, GREY, VERMILION
-from bayescale.plots.labels import draw_legend, symbol
+from bayescale.plots.labels import draw_legend, plain_text, symbol
 from bayescale.posterior.draws import SAMPLE_DIMS
 from bayescale.posterior.jackknife import RUN
 from bayescale.posterior.loo import MOVED
@@ -73,8 +73,8 @@ def plot_influence(change: xr.DataArray, *, ax: Axes | None = None) -> Axes:
                 fontsize="small",
             )
     else:
-        names = [str(name) for name in change[unit].to_numpy()]
+        names = [plain_text(str(name)) for name in change[unit].to_numpy()]
         ax.set_xticks(places, labels=names, rotation=90 if len(names) > 8 else 0)
-        ax.set_xlabel(unit)
+        ax.set_xlabel(plain_text(unit))
     draw_legend(ax)
     return ax

@@ -9,6 +9,7 @@ from matplotlib.axis import Axis
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator, ScalarFormatter
 
+from bayescale.documents.escaping import show_unseen
 from bayescale.errors import DataError
 from bayescale.fitting.record import Fit
 from bayescale.plots.colours import BLUE, CATEGORIES, GREY, VERMILION
@@ -85,7 +86,7 @@ def is_exponent(name: str) -> bool:
 
 def plain_text(text: str) -> str:
     """Text from a user or a file on one line, shortened, with no formula in it."""
-    line = " ".join(text.split())
+    line = " ".join(show_unseen(text).split())
     short = line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
     return short.replace("$", r"\$")
 
@@ -94,7 +95,7 @@ def symbol(name: str) -> str:
     """A coefficient as a formula writes it."""
     if name in GREEK:
         return rf"$\{name}$"
-    return f"${name}$" if len(name) == 1 else name
+    return f"${name}$" if len(name) == 1 and name.isalnum() else plain_text(name)
 
 
 def plain_ticks(axis: Axis) -> None:

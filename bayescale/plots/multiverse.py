@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from bayescale.errors import LawError
 from bayescale.plots.colours import BLUE, GREY, VERMILION
-from bayescale.plots.labels import draw_legend, symbol
+from bayescale.plots.labels import draw_legend, plain_text, symbol
 from bayescale.posterior.summary import interval_kind
 from bayescale.validation.multiverse import STATISTICS, TRUSTED, USED
 from bayescale.validation.sweep import ERROR
@@ -103,7 +103,7 @@ def _draw_choices(ax: Axes, ordered: xr.Dataset, choices: dict[str, list[str]]) 
         height -= 1
         # The name has the strip of the tick labels to itself, over those of its choices.
         ax.annotate(
-            axis,
+            plain_text(axis),
             (0, height + 0.8),
             xycoords=ax.get_yaxis_transform(),
             xytext=(-8, 0),
@@ -118,7 +118,8 @@ def _draw_choices(ax: Axes, ordered: xr.Dataset, choices: dict[str, list[str]]) 
             ax.scatter(places, np.full(len(places), height), s=10, color=GREY)
             heights.append(height)
             height -= 1
-    ax.set_yticks(heights, [label for labels in choices.values() for label in labels])
+    names = [plain_text(label) for labels in choices.values() for label in labels]
+    ax.set_yticks(heights, names)
     ax.set_ylim(heights[-1] - 0.7, 1.3)
     ax.set_xlabel("specifications, by their mean")
     ax.set_xticks([])

@@ -13,6 +13,7 @@ from bayescale.plots.labels import (
     coloured_groups,
     draw_legend,
     mark_extrapolation,
+    plain_text,
     plain_ticks,
     quantity_label,
 )
@@ -126,5 +127,5 @@ def _draw_runs(ax: Axes, fit: Fit, quantity: str) -> None:
             color=BLACK,
             linewidth=1.0,
             zorder=5,
-            label=f"by {fit.structure.by}, {interval_label()}",
+            label=f"by {plain_text(str(fit.structure.by))}, {interval_label()}",
         )

@@ -8,6 +8,8 @@ from typing import Any
 
 from bayescale.diagnostics.power_scaling import psense_tree, safe_choice, safe_names
 from bayescale.fitting.record import Fit
+from bayescale.plots.labels import plain_text
+from bayescale.posterior.draws import SAMPLE_DIMS
 
 
 def plot_psense_dist(fit: Fit, var_names: list[str] | None = None, **arviz: Any) -> Any:
@@ -83,8 +85,13 @@ def _arviz_options(fit: Fit, var_names: list[str] | None) -> dict[str, Any]:
     from arviz_base.labels import MapLabeller
 
     shown: dict[Hashable, Hashable] = {safe: name for name, safe in safe_names(fit).items()}
+    groups: dict[Hashable, dict[Hashable, Hashable]] = {
+        dim: {value: plain_text(str(value)) for value in coordinate.to_numpy()}
+        for dim, coordinate in fit.posterior.coords.items()
+        if dim not in SAMPLE_DIMS
+    }
     return {
         "var_names": safe_choice(fit, var_names),
-        "labeller": MapLabeller(var_name_map=shown),
+        "labeller": MapLabeller(var_name_map=shown, coord_map=groups),
         "figure_kwargs": {"layout": "constrained"},
     }

@@ -90,7 +90,7 @@ def plot_residuals(fit: Fit, *, against: str | None = None, ax: Axes | None = No
         ax.yaxis.set_major_formatter("{x:g}")
     unit = UNITS.get(law.kind_of(law.response).name, "")
     ax.set_xlabel(quantity_label(name))
-    ax.set_ylabel(f"{law.response} above (+) or below (−) the law{unit}")  # noqa: RUF001
+    ax.set_ylabel(f"{plain_text(law.response)} above (+) or below (−) the law{unit}")  # noqa: RUF001
     draw_legend(ax, fit)
     return ax
 

@@ -8,6 +8,7 @@ from markupsafe import escape
 
 from bayescale.documents.as_json import to_json
 from bayescale.documents.document import Document
+from bayescale.documents.escaping import show_unseen
 from bayescale.documents.html import to_html
 from bayescale.documents.markdown import to_markdown
 from bayescale.reporting.files import save_document
@@ -91,7 +92,8 @@ class Report:
 
     def _repr_html_(self) -> str:
         # In a frame of its own, so that styles of page and notebook do not mix.
+        title = escape(show_unseen(self.document.title))
         return (
-            f'<iframe sandbox title="{escape(self.document.title)}" srcdoc="{escape(self.html())}" '
+            f'<iframe sandbox title="{title}" srcdoc="{escape(self.html())}" '
             'style="width:100%;height:42rem;border:1px solid #ccc"></iframe>'
         )

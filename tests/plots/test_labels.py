@@ -5,7 +5,7 @@ from bayescale.plots.labels import draw_legend, few_ticks, plain_text, plain_tic
 
 
 def test_text_of_users_is_one_short_line_without_formulas() -> None:
-    assert plain_text("two\nlines,  $x$") == r"two lines, \$x\$"
+    assert plain_text("two\nlines,  $x$") == r"two\nlines, \$x\$"
     assert plain_text("a" * 50) == "a" * 39 + "…"
 
 

@@ -12,12 +12,16 @@ from bayescale.fitting.record import Fit
 from bayescale.reporting.record import Report
 from bayescale.validation.choices import LIKELIHOODS
 from bayescale.validation.sweep import Parallel
+from tests.hostile import MARKUP, TERMINAL, WORDS
 
 HOSTILE = "<script>alert(1)</script>\"'&$\\$_`|[x](javascript:1)"
 """Text that would do harm as HTML, as Markdown or as a formula."""
 
-STRANGE = f"{HOSTILE} \u202e\N{HEBREW LETTER ALEF}\N{HEBREW LETTER BET} \U0001f600 {'very' * 40}"
-"""That, with text from right to left, an emoji, a sign that turns the line, and a long word."""
+SIGNS = "".join(TERMINAL.values())
+"""Signs that terminals obey, and that nobody sees."""
+
+STRANGE = f"{HOSTILE} {WORDS} {SIGNS} {' '.join(MARKUP.values())} {'very' * 40}"
+"""That, with text of many languages, whatever else is read as more than text, and a long word."""
 
 COLUMN = STRANGE.replace("/", "").replace("\\", "")
 """No column whose name could be a path can group runs."""
@@ -39,7 +43,7 @@ def hostile_fit() -> Fit:
         pd.DataFrame(
             {"params": params, "tokens": ratio * params, "loss": loss * factor, COLUMN: name}
         )
-        for name, factor in zip((STRANGE, "plain"), noise, strict=True)
+        for name, factor in zip((STRANGE, SIGNS), noise, strict=True)
     ]
     return bs.fit(
         bs.models.CHINCHILLA,

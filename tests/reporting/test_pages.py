@@ -5,18 +5,23 @@ import re
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
+from markdown_it import MarkdownIt
 
 import bayescale as bs
 from bayescale.auditing.record import Audit
 from bayescale.documents.document import Document, Picture, Section, Table, Text
+from bayescale.documents.escaping import show_unseen
+from bayescale.documents.text import to_text
 from bayescale.fitting.record import Fit
 from bayescale.reporting.record import Report
 from bayescale.wording import power_of_ten
-from tests.reporting.conftest import HOSTILE, STRANGE
+from tests.hostile import WORDS, unseen
+from tests.reporting.conftest import HOSTILE, SIGNS, STRANGE
 
 ORDER = [
     "answer",
@@ -108,16 +113,51 @@ def test_hostile_names_are_text(hostile_report: Report, audit_report: Report) ->
     for report in (hostile_report, audit_report):
         elements = Elements(report.html())
         assert HOSTILE in elements.text
-        assert "\u202e" not in elements.text
-        assert "[U+202E]" in elements.text
-        assert "\U0001f600" in elements.text
+        assert WORDS in elements.text
+        assert show_unseen(STRANGE) in elements.text
 
 
-def test_hostile_names_are_text_in_markdown_too(hostile_report: Report) -> None:
-    body = re.sub("```text.*?```", "", hostile_report.markdown(), flags=re.DOTALL)
-    assert "<script>" not in body
-    assert re.search(r"(?<!\\)\]\(javascript", body) is None
-    assert r"\<script\>" in body
+@pytest.mark.parametrize("name", ["hostile_report", "audit_report", "audits_report"])
+def test_hostile_names_are_text_in_every_form(
+    name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    report: Report = request.getfixturevalue(name)
+    report.save(tmp_path / "a.md", figures=tmp_path / "figures")
+    report.save(tmp_path / "a.json")
+    page, markdown = report.html(), (tmp_path / "a.md").read_text()
+    text, written = to_text(report.document), (tmp_path / "a.json").read_text()
+    for form in (page, markdown, text, written):
+        assert unseen(form) == set()
+    assert show_unseen(SIGNS) in text
+    assert STRANGE in strings(json.loads(written))
+    # Markdown has the figures, and nothing else that acts.
+    tokens = MarkdownIt("commonmark").enable("table").parse(markdown)
+    parts = [part for token in tokens for part in (token, *(token.children or ()))]
+    assert not {part for part in parts if part.type == "link_open"}
+    html = {part.content.strip() for part in parts if part.type.startswith("html")}
+    assert html == {"<!-- made by bayescale -->", "<!-- -->"}
+    images = [str(part.attrs["src"]) for part in parts if part.type == "image"]
+    figures = {f"figures/{picture.name}.svg" for picture in report.document.pictures()}
+    assert set(images) == figures
+    for figure in figures:
+        drawn = (tmp_path / figure).read_text()
+        assert unseen(drawn) == set()
+        assert ElementTree.fromstring(drawn).tag.endswith("svg")
+
+
+def strings(value: object) -> set[str]:
+    """All text in what JSON held."""
+    if isinstance(value, dict):
+        return set(value) | {text for part in value.values() for text in strings(part)}
+    if isinstance(value, list):
+        return {text for part in value for text in strings(part)}
+    return {value} if isinstance(value, str) else set()
+
+
+def test_figures_show_signs_that_nobody_sees(hostile_report: Report) -> None:
+    text = Elements(hostile_report.html()).text
+    # In the legend of a figure, where names are cut at 40 characters.
+    assert f"{show_unseen(SIGNS)[:39]}…" in text
 
 
 def test_all_forms_have_the_answer(fit_report: Report, small_fit: Fit) -> None:
