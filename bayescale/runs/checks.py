@@ -1,7 +1,7 @@
 """What is wrong or odd about runs that could be read, before a law is fitted to them.
 
-Too few runs, an input that does not vary and runs that contradict each other are refused. What may
-be right but rarely is (units, a ray, losses in bits) becomes a remark that the fit keeps.
+Too few runs, a column that does not vary, runs that contradict each other and totals are refused.
+What may be right but rarely is (units, copies, a ray) becomes a remark that the fit keeps.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -79,7 +79,8 @@ def check_runs(
     Raises
     ------
     DataError
-        If there are too few runs, an input does not vary, or runs contradict each other.
+        If there are too few runs, an input or the response does not vary, runs contradict each
+        other, or a row is the sum or the mean of others.
     """
     runs = runs.reset_index(drop=True)
     if len(runs) < parameters + 1:
@@ -101,7 +102,7 @@ def check_runs(
     if kind_of[response].logged:
         refuse_contradictions(runs, response)
         refuse_totals(runs, positive, response)
-        near = near_copies(runs, response) & ~copies
+        near = near_copies(runs, inputs, response) & ~copies
     texts = unit_remarks(runs, inputs=positive, response=response, cost=cost)
     remarks = [Remark(WRONG, text) for text in texts]
     for rows, alike in ((copies, "in every column"), (near, "but for rounding, seed or number")):

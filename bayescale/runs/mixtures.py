@@ -122,6 +122,8 @@ def losses_in_bits(runs: pd.DataFrame, inputs: Sequence[str]) -> Any:
         None if none do. The step between the two kinds of rows, estimated along with the
         quadratic, has to be ln 1.4427 within 5%, known to 5%, and four times the scatter.
     """
+    if not inputs:
+        return None
     terms, log_loss = _terms(runs, runs, inputs), np.log(runs["loss"].to_numpy())
     if len(runs) < terms.shape[1] + 4:
         return None
@@ -163,10 +165,12 @@ def inputs_in_two_units(
     Returns
     -------
     list of Change
-        One, or none if no input is in two units. The rows have to lie within
-        twice the scatter as multiplied and eight times it off as they are, and one quadratic for
-        the table as it is has to scatter 1.8 times as far.
+        One, or none if no input is in two units. The rows have to lie within twice the scatter
+        as multiplied and eight times it off as they are, and the loss has to scatter 1.8 times
+        as far about one quadratic for the table as it is.
     """
+    if not inputs:
+        return []
     terms, log_loss = _terms(runs, runs, inputs), np.log(runs["loss"].to_numpy())
     if len(runs) < terms.shape[1] + 4:
         return []
@@ -209,7 +213,7 @@ def inputs_in_two_units(
 def _place(runs: pd.DataFrame, name: str) -> Any:
     """Return where rows lie: the logarithm of tokens per param, or of a column."""
     both = name in COMPUTE and {"params", "tokens"} <= set(runs)
-    return np.log(runs["tokens"] / runs["params"] if both else runs[name]).to_numpy()
+    return np.log((runs["tokens"] / runs["params"] if both else runs[name]).to_numpy())
 
 
 def _terms(runs: pd.DataFrame, centre: pd.DataFrame, inputs: Sequence[str]) -> Any:

@@ -1,6 +1,7 @@
 """Rows that are no runs of their own: contradictions, copies, and totals of the others."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -47,15 +48,15 @@ def refuse_contradictions(runs: pd.DataFrame, response: str) -> None:
         )
 
 
-def near_copies(runs: pd.DataFrame, response: str) -> Any:
+def near_copies(runs: pd.DataFrame, inputs: Sequence[str], response: str) -> Any:
     """Return which rows repeat another one within rounding, seeds and row numbers aside.
 
     Parameters
     ----------
     runs : DataFrame
         Table of runs.
-    response : str
-        Positive response of the law.
+    inputs, response : sequence of str, str
+        Inputs of the law, and its positive response.
 
     Returns
     -------
@@ -69,7 +70,7 @@ def near_copies(runs: pd.DataFrame, response: str) -> Any:
     for name in others:
         counted = not is_real(runs[name]) or (runs[name] % 1 == 0).all()
         distinct = counted and runs[name].astype(str).is_unique
-        if name not in COMPUTE and (distinct or NUMBERING.fullmatch(str(name))):
+        if name not in (*COMPUTE, *inputs) and (distinct or NUMBERING.fullmatch(str(name))):
             numbering.append(name)
     digits = max(
         len(f"{value:.9e}".partition("e")[0].replace(".", "").rstrip("0"))
@@ -77,7 +78,7 @@ def near_copies(runs: pd.DataFrame, response: str) -> Any:
     )
     found = np.zeros(len(runs), dtype=bool)
     for dropped in ([], numbering) if digits >= 5 else ([],):
-        groups = np.zeros(len(runs))
+        groups = np.zeros(len(runs), dtype=int)
         kept = runs[[name for name in others if name not in dropped]]
         if kept.shape[1]:
             keys = {
@@ -93,36 +94,42 @@ def near_copies(runs: pd.DataFrame, response: str) -> Any:
     return found
 
 
-def refuse_totals(runs: pd.DataFrame, inputs: list[str], response: str) -> None:
+def refuse_totals(runs: pd.DataFrame, inputs: Sequence[str], response: str) -> None:
     """Raise DataError if a row is the sum or the mean of the others, or of those above it.
 
     Parameters
     ----------
     runs : DataFrame
         Table of runs.
-    inputs : list of str
-        Positive inputs of the law.
-    response : str
-        Its positive response.
+    inputs, response : sequence of str, str
+        Positive inputs of the law, and its positive response.
+
+    Raises
+    ------
+    DataError
+        With the number of the row.
     """
     names = [name for name in dict.fromkeys((*COMPUTE, *inputs)) if name in runs]
     if not set(COMPUTE) & set(names) or len(runs) < 5:
         return
     table = runs[[*names, response]].to_numpy()
+    count, above = len(runs), np.arange(len(runs))[:, None]
+    varied = (runs[[*names, response]].nunique() > 3).to_numpy()
+    # Of seeds of one run, each is the mean of the others, and a larger run may be their sum.
+    lowest, highest = np.minimum.accumulate(table), np.maximum.accumulate(table)
+    varied_above = np.vstack([np.zeros_like(varied), (highest > lowest)[:-1]]) & varied
     # The response of such a row is often rounded.
     close = table * np.append(np.full(len(names), ROUNDING), 1e-4)
-    count, varied = len(runs), (runs[names].nunique() > 3).to_numpy()
-    for sums, many in (
-        (table.sum(axis=0) - table, np.full((count, 1), count - 1)),
-        (table.cumsum(axis=0) - table, np.arange(count)[:, None]),
+    for sums, many, vary in (
+        (table.sum(axis=0) - table, np.full_like(above, count - 1), varied),
+        (table.cumsum(axis=0) - table, above, varied_above),
     ):
-        total = np.abs(table - sums) < close
-        mean = np.abs(table - sums / np.maximum(many, 1)) < close
-        hits = (total | mean).sum(axis=1)
-        # Among many sizes, one that is the sum of all others is no chance.
-        alone = total[:, :-1] & (many > 6) & (many == count - 1) & varied
-        summed = (total[:, :-1].any(axis=1) & (hits > 1)) | alone.any(axis=1)
-        averaged = (mean[:, :-1].sum(axis=1) >= min(len(inputs), 2)) & mean[:, -1]
+        total = (np.abs(table - sums) < close) & vary
+        mean = (np.abs(table - sums / np.maximum(many, 1)) < close) & vary
+        fits = (total | mean)[:, -1]
+        sums_of_all = (many[:, 0] == count - 1) & (total[:, :-1].sum(axis=1) > (count < 8))
+        summed = total[:, :-1].any(axis=1) & (fits | sums_of_all)
+        averaged = (mean[:, :-1].sum(axis=1) >= min(len(inputs), 2)) & fits
         rows = np.flatnonzero((many[:, 0] >= 4) & (summed | averaged))
         if len(rows):
             row = rows[-1]

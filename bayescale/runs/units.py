@@ -50,13 +50,14 @@ def unit_remarks(
         What is wrong and what mends it. Later remarks are on the table as earlier ones mend it.
     """
     filled = filled_column(runs, cost)
+    smooth = inputs if response == "loss" else ()
     searches = (
         lambda table: _impossible_counts(table, filled, whole=True),
         lambda table: _off_the_cost(table, filled, cost),
-        lambda table: inputs_in_two_units(table, inputs, filled, cost),
+        lambda table: inputs_in_two_units(table, smooth, filled, cost),
         lambda table: _impossible_counts(table, filled, whole=False),
     )
-    for search in searches if response == "loss" and inputs else (*searches[:2], searches[3]):
+    for search in searches:
         for rows, factors, reason in [*search(runs)]:
             where = f"all {len(runs)} runs" if rows.all() else numbered_rows(rows)
             mended = listed([f"{name} by {factor:.4g}" for name, factor in factors.items()])
@@ -87,7 +88,7 @@ def _odd_losses(runs: pd.DataFrame, inputs: Sequence[str]) -> Iterator[str]:
             "token that guessing among 100,000 tokens costs; expected nats a token. Convert bits "
             "(times 0.693), a sum over tokens (divide) or a perplexity (its logarithm)."
         )
-    upper = losses_in_bits(runs, inputs) if inputs else None
+    upper = losses_in_bits(runs, inputs)
     if upper is not None:
         yield (
             f"loss in {numbered_rows(upper)} lies 1.4427 times above what the other runs suggest, "

@@ -148,6 +148,17 @@ def test_a_run_of_the_middle_size_is_no_mean() -> None:
     assert all("mean" not in remark.text for remark in remarks)
 
 
+@pytest.mark.parametrize("loss", [2.5, 2.9])
+def test_seeds_of_one_run_and_a_larger_run_are_no_totals(loss: float) -> None:
+    """Four seeds, a fifth that is exactly their mean, and a run of four times the size."""
+    seeds = pd.DataFrame({"params": 1e8, "tokens": 2e9, "loss": [2.90, 2.91, 2.89, 2.90, 2.90]})
+    more = isoflop()[["params", "tokens", "loss"]]
+    larger = pd.DataFrame({"params": [4e8], "tokens": [8e9], "loss": [loss]})
+    for first in (seeds, seeds.iloc[:4]):
+        runs = pd.concat([first, larger, more], ignore_index=True)
+        check(read_runs(runs.assign(seed=np.arange(len(runs)))))
+
+
 def test_sizes_that_double_are_no_totals() -> None:
     params = 2.0 ** np.arange(20, 36)
     tokens = 20 * params * np.tile([0.3, 3.0], 8)
