@@ -52,6 +52,19 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def numbered_rows(which: Any) -> str:
+    """Write the numbers of the rows where `which` holds, the first eight if there are more.
+
+    Examples
+    --------
+    >>> numbered_rows([False, True, True]), numbered_rows([True, False])
+    ('rows 2, 3', 'row 1')
+    """
+    numbers = [str(number) for number in np.flatnonzero(which) + 1]
+    more = f" and {len(numbers) - 8} more" if len(numbers) > 8 else ""
+    return f"{'row' if len(numbers) == 1 else 'rows'} {', '.join(numbers[:8])}{more}"
+
+
 def finite(value: Any) -> float | None:
     """A number that JSON can hold: None in place of nan and infinity."""
     return float(value) if np.isfinite(value) else None
