@@ -43,11 +43,11 @@ def saveable(table: pd.DataFrame, where: str) -> pd.DataFrame:
                 f"expected a name of 1 to {LONGEST} letters of Unicode. Rename or drop it."
             )
     wide = [name for name, kind in table.dtypes.items() if kind in (np.longdouble, np.clongdouble)]
-    for name in table.select_dtypes(["object", "str"]):
-        for row, cell in enumerate(table[name], start=1):
+    for own in table.select_dtypes(["object", "str"]):
+        for row, cell in enumerate(table[own], start=1):
             if isinstance(cell, bytes) or (isinstance(cell, str) and not _writable(cell)):
                 raise DataError(
-                    f"{where}: column {str(name)!r} holds {cell[:20]!r} in row {row}; expected "
+                    f"{where}: column {str(own)!r} holds {cell[:20]!r} in row {row}; expected "
                     "text of Unicode. Decode or correct it, or drop the column."
                 )
     return table.astype(dict.fromkeys(wide, "float64"))
