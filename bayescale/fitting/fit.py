@@ -18,7 +18,7 @@ from bayescale.inference.sample import SAMPLERS
 from bayescale.inference.structure import build_structure, own_likelihood, with_learned_priors
 from bayescale.likelihoods import STUDENT_T
 from bayescale.posterior.loo import PARETO_K, influential_runs
-from bayescale.runs.checks import DEPENDS, VAGUE, Remark, check_runs
+from bayescale.runs.checks import DEPENDS, VAGUE, WRONG, Remark, check_runs
 from bayescale.runs.read import runs_for
 from bayescale.spec.law import AUTO, Law
 from bayescale.spec.likelihood import Likelihood
@@ -128,10 +128,11 @@ def fit(
             moved[row] = shift
         fitted = fitted.with_groups({"loo": fitted.loo.assign(moved=("run", moved))})
     remarks += _remarks_on(fitted, chosen=likelihood is not None)
-    ordered = [remark.text for remark in sorted(remarks, key=lambda remark: remark.rank)]
+    remarks.sort(key=lambda remark: remark.rank)
     # In place, so that what was computed for the remarks is not computed again.
     fitted.tree.attrs |= {
-        "warnings": json.dumps(ordered),
+        "warnings": json.dumps([remark.text for remark in remarks if remark.rank != WRONG]),
+        "wrong_numbers": json.dumps([remark.text for remark in remarks if remark.rank == WRONG]),
         "seconds": json.dumps({**sampled.seconds, "total": perf_counter() - begun}),
     }
     return fitted

@@ -87,7 +87,7 @@ def load(
             raise ValueError(f"without {', '.join(sorted(missing))}")
         if digest(fitted.runs) != tree.attrs["runs_sha256"]:
             raise ValueError("other runs than those the fit was made from")
-        for attribute in ("warnings", "seconds", "versions"):
+        for attribute in ("warnings", "wrong_numbers", "seconds", "versions"):
             json.loads(tree.attrs[attribute])
     except (KeyError, ValueError, TypeError, AttributeError, LawError) as error:
         raise DataError(

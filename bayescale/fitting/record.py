@@ -108,10 +108,12 @@ class Fit:
 
     @cached_property
     def verdict(self) -> Verdict:
-        """Whether to trust the draws, and the reasons against it."""
+        """Whether to trust the fit, and the reasons against it: its numbers, then its draws."""
         judged = self.as_modelled.posterior.drop_vars(list(self.law.derived))
         stats = self.tree["sample_stats"].to_dataset()
-        return convergence(judged, stats, self.loo, worse_than_closest(self.as_modelled.draws))
+        of_draws = convergence(judged, stats, self.loo, worse_than_closest(self.as_modelled.draws))
+        wrong = json.loads(self.tree.attrs.get("wrong_numbers", "[]"))
+        return Verdict((*(f"numbers: {text}" for text in wrong), *of_draws.reasons))
 
     def summary(
         self,

@@ -144,7 +144,12 @@ def split_stage(structure: Structure, tree: xr.DataTree) -> tuple[Structure, xr.
     }
     groups["loo"] = leave_one_out(groups["model_posterior"], per_run(groups["log_likelihood"]))
     own = xr.DataTree.from_dict(groups)
-    own.attrs = {**tree.attrs, **_describe_structure(stage), "warnings": "[]"}
+    own.attrs = {
+        **tree.attrs,
+        **_describe_structure(stage),
+        "warnings": "[]",
+        "wrong_numbers": "[]",
+    }
     return stage, own
 
 

@@ -26,13 +26,14 @@ BFMI = 0.3
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether draws are to be trusted, and the reasons against it.
+    """Whether a fit is to be trusted, and the reasons against it.
 
     Parameters
     ----------
     reasons : tuple of str
-        Sentences that begin with the name of a criterion: ``r_hat``, ``ess``, ``proposal``,
-        ``divergences``, ``bfmi``, ``pareto_k`` or ``own_runs``.
+        Sentences that begin with the name of a criterion: ``numbers`` (of the table, probably in
+        another unit), ``r_hat``, ``ess``, ``proposal``, ``divergences``, ``bfmi``, ``pareto_k`` or
+        ``own_runs``.
     """
 
     reasons: tuple[str, ...]

@@ -17,9 +17,9 @@ from bayescale.spec.columns import POSITIVE, ColumnKind
 from bayescale.spec.compute import SIX_ND, Cost
 from bayescale.wording import listed, numbered_rows
 
-WRONG, NARROW, DEPENDS, VAGUE = range(4)
-"""Ranks of remarks: numbers are probably wrong; intervals are too narrow; the answer depends on a
-few runs; the priors show in the answer."""
+WRONG, ODD, NARROW, DEPENDS, VAGUE = range(5)
+"""Ranks of remarks: numbers are probably wrong, which is part of a fit's verdict; numbers are odd;
+intervals are too narrow; the answer depends on a few runs; the priors show in the answer."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def check_runs(
         refuse_totals(runs, positive, response)
         near = near_copies(runs, inputs, response) & ~copies
     texts = unit_remarks(runs, inputs=positive, response=response, cost=cost)
-    remarks = [Remark(WRONG, text) for text in texts]
+    remarks = [Remark(WRONG if sure else ODD, text) for text, sure in texts]
     for rows, alike in ((copies, "in every column"), (near, "but for rounding, seed or number")):
         if rows.any():
             text = (

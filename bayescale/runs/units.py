@@ -30,7 +30,7 @@ POWERS = {"params": range(0, 13, 3), "tokens": range(0, 13, 3), "flops": range(0
 
 def unit_remarks(
     runs: pd.DataFrame, *, inputs: Sequence[str], response: str, cost: Cost
-) -> Iterator[str]:
+) -> Iterator[tuple[str, bool]]:
     """Return remarks on numbers that are probably in another unit, with rows and factor.
 
     Parameters
@@ -46,8 +46,10 @@ def unit_remarks(
 
     Yields
     ------
-    str
+    text : str
         What is wrong and what mends it. Later remarks are on the table as earlier ones mend it.
+    sure : bool
+        Whether no other cause is likely. Compute may be counted otherwise than by the cost.
     """
     filled = filled_column(runs, cost)
     smooth = inputs if response == "loss" else ()
@@ -61,23 +63,25 @@ def unit_remarks(
         for rows, factors, reason in [*search(runs)]:
             where = f"all {len(runs)} runs" if rows.all() else numbered_rows(rows)
             mended = listed([f"{name} by {factor:.4g}" for name, factor in factors.items()])
-            yield (
+            text = (
                 f"{listed([*factors])} of {where} look like another unit: {reason}. Plain counts "
                 f"are expected. Multiply {mended} there, unless the numbers are right."
             )
+            yield text, True
             runs = multiplied(runs, rows, factors, filled, cost)
     if set(COMPUTE) <= set(runs):
         ratio = (runs["flops"] / cost.flops(runs["params"], runs["tokens"])).to_numpy()
         off = np.abs(np.log(ratio)) > np.log(2)
         if off.any():
-            yield (
+            text = (
                 f"flops differ from the {cost.name} of params and tokens by more than a factor 2 "
                 f"in {off.sum()} of {len(runs)} runs ({numbered_rows(off)}), by "
                 f"{np.median(ratio[off]):.3g} times at the median; the same count was expected. "
                 "Check the units and what params count, or pass the cost that was used."
             )
+            yield text, False
     if response == "loss":
-        yield from _odd_losses(runs, inputs)
+        yield from ((text, True) for text in _odd_losses(runs, inputs))
 
 
 def _odd_losses(runs: pd.DataFrame, inputs: Sequence[str]) -> Iterator[str]:

@@ -234,12 +234,13 @@ def test_a_seed_repeats_a_fit_and_another_does_not(shell: Shell, good: pd.DataFr
     assert first["summary"] != other["summary"]
 
 
-def test_an_odd_table_is_fitted_with_a_warning(shell: Shell, good: pd.DataFrame) -> None:
+def test_another_unit_is_fitted_and_not_trusted(shell: Shell, good: pd.DataFrame) -> None:
     good.assign(tokens=good["tokens"] / 1e9).to_csv("odd.csv", index=False)
-    outcome = shell("fit", "odd.csv", *QUICK, "--draws", "40")
-    assert outcome.status in (0, 3)
-    first = json.loads(outcome.out)["warnings"][0]
-    assert first.startswith("tokens of all 49 runs look like another unit: ")
+    outcome = shell("fit", "odd.csv", *QUICK)
+    assert outcome.status == 3
+    assert "NOT TO BE TRUSTED: numbers: tokens of all 49 runs look like" in outcome.err
+    (first,) = json.loads(outcome.out)["verdict"]["reasons"]
+    assert first.startswith("numbers: tokens of all 49 runs look like another unit: ")
     assert "tokens are 0.2 to 2e+03" in first
     assert "Multiply tokens by 1e+09 there" in first
 
@@ -250,10 +251,8 @@ def test_a_unit_is_the_first_doubt_that_is_printed(shell: Shell, good: pd.DataFr
     good.to_csv("odd.csv", index=False)
     printed = shell("fit", "odd.csv", *QUICK[:-1], "--draws", "40").out
     verdict = " ".join(printed.partition("Verdict: ")[2].partition("Coefficients")[0].split())
-    doubt = "- loss in rows 2, 4, 6, 8, 10, 12, 14, 16 and 16 more lies 1.4427 times"
-    assert doubt in verdict
-    # Reasons against the draws come first; of the doubts this one does.
-    assert verdict.partition("Doubtful, but no reason against the draws: ")[2].startswith(doubt)
+    doubt = "numbers: loss in rows 2, 4, 6, 8, 10, 12, 14, 16 and 16 more lies 1.4427 times"
+    assert verdict.startswith(f"NOT TO BE TRUSTED. - {doubt}")
 
 
 def test_columns_that_no_law_reads_may_be_anything(shell: Shell, good: pd.DataFrame) -> None:

@@ -17,7 +17,7 @@ from bayescale.fitting.record import Fit
 from bayescale.likelihoods import NORMAL
 from bayescale.models import LAWS
 from bayescale.posterior.convergence import Verdict
-from bayescale.runs.checks import DEPENDS, NARROW, VAGUE, WRONG, Remark
+from bayescale.runs.checks import DEPENDS, NARROW, ODD, VAGUE, WRONG, Remark
 from tests.designs import simulated
 
 SHORT = {"likelihood": NORMAL, "draws": 50, "tune": 200, "chains": 1, "random_seed": 2}
@@ -132,11 +132,13 @@ def test_remarks_are_in_order_of_rank(
     simulated_runs: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Remarks on the table and on the draws are ranked together: of one rank the table's first."""
-    table = (Remark(VAGUE, "vague"), Remark(WRONG, "wrong"), Remark(NARROW, "narrow"))
-    draws = [Remark(NARROW, "narrow draws"), Remark(DEPENDS, "depends"), Remark(WRONG, "worse")]
+    table = (Remark(VAGUE, "vague"), Remark(ODD, "odd"), Remark(NARROW, "narrow"))
+    table = (*table, Remark(WRONG, "wrong"))
+    draws = [Remark(NARROW, "narrow draws"), Remark(DEPENDS, "depends"), Remark(ODD, "odder")]
     monkeypatch.setattr(fitting, "check_runs", lambda *args, **kwargs: table)
     monkeypatch.setattr(fitting, "_remarks_on", lambda fitted, **_: draws)
     fitted = fit(LAWS["chinchilla"], simulated_runs, **SHORT)
-    expected = ("wrong", "worse", "narrow", "narrow draws", "depends", "vague")
+    expected = ("odd", "odder", "narrow", "narrow draws", "depends", "vague")
     assert fitted.warnings == expected
+    assert fitted.verdict.reasons[0] == "numbers: wrong"
     assert listings(fitted.document())[-1] == expected[:3]

@@ -152,11 +152,19 @@ def test_a_replaced_prior_moves_the_posterior(simulated_runs: pd.DataFrame) -> N
 
 
 def test_remarks_on_a_table_stay_with_the_fit(simulated_runs: pd.DataFrame) -> None:
-    runs = simulated_runs.assign(flops=simulated_runs["flops"] * 10)
-    fitted = fit(
-        LAWS["chinchilla"], runs, likelihood=NORMAL, draws=50, tune=200, chains=2, random_seed=5
+    """Compute that is counted otherwise is remarked on; another unit is not to be trusted."""
+    options = {"likelihood": NORMAL, "draws": 50, "tune": 200, "chains": 2, "random_seed": 5}
+    counted, thousands = (
+        fit(
+            LAWS["chinchilla"],
+            simulated_runs.assign(flops=factor * simulated_runs["flops"]),
+            **options,
+        )
+        for factor in (10, 1e-3)
     )
-    assert any("flops" in warning for warning in fitted.warnings)
+    assert any("flops differ" in warning for warning in counted.warnings)
+    assert not any("numbers:" in reason for reason in counted.verdict.reasons)
+    assert thousands.verdict.reasons[0].startswith("numbers: flops of all 90 runs look like")
 
 
 def test_a_fit_to_few_runs_has_a_remark_on_its_one_scale(simulated_runs: pd.DataFrame) -> None:

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from bayescale.errors import DataError
-from bayescale.runs.checks import NARROW, VAGUE, WRONG, check_runs
+from bayescale.runs.checks import NARROW, ODD, VAGUE, WRONG, check_runs
 from bayescale.runs.read import read_runs
 from bayescale.spec.columns import AMOUNT, PROPORTION
 from tests.runs.grid import check, isoflop, only, refusal
@@ -19,8 +19,8 @@ def test_remarks_have_the_rank_of_what_they_change() -> None:
     runs.loc[[1, 4], "flops"] *= 3
     doubled = pd.concat([runs, runs.iloc[[2]]], ignore_index=True)
     remarks = check(doubled, parameters=12)
-    assert [remark.rank for remark in remarks] == [WRONG, NARROW, VAGUE]
-    assert WRONG < NARROW < VAGUE
+    assert [remark.rank for remark in remarks] == [ODD, NARROW, VAGUE]
+    assert WRONG < ODD < NARROW < VAGUE
 
 
 def test_too_few_runs_are_refused_with_the_counts() -> None:
