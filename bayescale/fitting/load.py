@@ -32,6 +32,9 @@ GROUPS = (
     *("model_posterior", "drift", "loo", "runs"),
 )
 
+ATTRIBUTES = {"warnings": list, "wrong_numbers": list, "seconds": dict, "versions": dict}
+"""What the texts among a fit's attributes hold."""
+
 
 def load(
     path: str | os.PathLike[str],
@@ -87,9 +90,11 @@ def load(
             raise ValueError(f"without {', '.join(sorted(missing))}")
         if digest(fitted.runs) != tree.attrs["runs_sha256"]:
             raise ValueError("other runs than those the fit was made from")
-        for attribute in ("warnings", "wrong_numbers", "seconds", "versions"):
-            json.loads(tree.attrs[attribute])
-    except (KeyError, ValueError, TypeError, AttributeError, LawError) as error:
+        for attribute, kind in ATTRIBUTES.items():
+            if not isinstance(json.loads(tree.attrs[attribute]), kind):
+                raise ValueError(f"{attribute} is no {kind.__name__}")
+    # Text nested ten thousand deep ends in a RecursionError.
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError, LawError) as error:
         raise DataError(
             f"{path} is damaged ({type(error).__name__}: {error}); expected all that bayescale "
             "saved, as it was saved. Fit again and save it again."
