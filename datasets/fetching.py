@@ -49,9 +49,11 @@ def _in_directory(file: File) -> Path | None:
     directory = os.environ.get(DIRECTORY)
     if not directory:
         return None
-    if not (root := Path(directory).expanduser()).is_dir():
+    # Of any text, unlike the methods of Path.
+    root = Path(os.path.expanduser(directory))
+    if not os.path.isdir(root):
         raise DataError(
-            f"{DIRECTORY} is {directory!r}, which is no directory; expected the directory that "
+            f"{DIRECTORY} is {directory[:200]!r}, which is no directory; expected the one that "
             f"holds {file.path}. Correct the variable or unset it to download the file."
         )
     path = root / file.path

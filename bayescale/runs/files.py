@@ -133,13 +133,7 @@ def _decoded(data: bytes, name: str) -> str:
 
 
 def _read_delimited(data: bytes, name: str) -> pd.DataFrame:
-    text = _decoded(data, name)
-    # The usual mark of the extension, unless another one is more frequent in the header. A header
-    # of a .tsv file with one tab is separated by tabs, whatever its names contain.
-    separator = "\t" if ".tsv" in name.lower() else ","
-    first_line = text.lstrip().split("\n", 1)[0]
-    if not (separator == "\t" and separator in first_line):
-        separator = max((separator, ",", ";", "\t"), key=first_line.count)
+    text, separator = _without_preface(_decoded(data, name), name)
     try:
         # StringIO turns every kind of line end into one; strict refuses a quote never closed.
         lines = csv.reader(
@@ -171,6 +165,32 @@ def _read_delimited(data: bytes, name: str) -> pd.DataFrame:
     # Whole numbers in a first column without a name are the row numbers that pandas wrote.
     numbered = header[0] == "" and named.dtypes.iloc[0] == np.int64
     return named.iloc[:, 1:] if numbered else named
+
+
+def _without_preface(text: str, name: str) -> tuple[str, str]:
+    """Text of a table from its header on, and the mark between its cells.
+
+    Before the header may stand lines of comment, and a line that names the mark, as in ``sep=;``.
+    """
+    lines = text.lstrip().splitlines(keepends=True) or [""]
+    named = re.fullmatch(r"sep=(.)\s*", lines[0], re.IGNORECASE)
+    begin = 1 if named else 0
+    while begin + 1 < len(lines) and lines[begin].startswith("#"):
+        begin += 1
+    # The usual mark of the extension, unless another one is more frequent in the header, outside of
+    # quotes. A header of a .tsv file with one tab is separated by tabs, whatever its names contain.
+    first = re.sub(r'"[^"]*"', "", lines[begin])
+    separator = "\t" if ".tsv" in name.lower() else ","
+    if named:
+        separator = named[1]
+    elif not (separator == "\t" and separator in first):
+        separator = max((separator, ",", ";", "\t"), key=first.count)
+    # numpy writes the header as a comment: it has as many cells as the numbers below it.
+    above, cells = lines[begin - 1].lstrip("# "), first.split(separator)
+    numbers = all(NUMBER.fullmatch(cell.strip()) for cell in cells)
+    if begin > bool(named) and numbers and above.count(separator) == len(cells) - 1:
+        return "".join([above, *lines[begin:]]), separator
+    return "".join(lines[begin:]), separator
 
 
 def _typed(cells: tuple[str, ...]) -> pd.Series:

@@ -242,9 +242,11 @@ def test_a_file_that_cannot_be_read_is_refused(
         fetch(served(closed_port()))
 
 
+@pytest.mark.parametrize("name", ["mistyped", "~nosuchuser", "a" * 5000])
 def test_a_directory_that_is_not_there_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setenv("BAYESCALE_DATA", str(tmp_path / "mistyped"))
-    with pytest.raises(DataError, match="mistyped', which is no directory; expected"):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BAYESCALE_DATA", name)
+    with pytest.raises(DataError, match=f"{name[:200]}', which is no directory; expected"):
         fetch(served(closed_port()))

@@ -70,3 +70,33 @@ def test_no_more_is_read_than_a_table_has(
     (tmp_path / name).write_bytes(gzip.compress(zeros) if name.endswith(".gz") else zeros)
     with pytest.raises(DataError, match=rf"{name} holds more than 1e-06 GB; expected a table"):
         read_runs(tmp_path / name)
+
+
+# Text of a file, and the names of its columns.
+PREFACES = {
+    "a line that names the mark": ("sep=;\nparams;tokens;loss\n1e8;2e9;3.1\n", []),
+    "comments": ("# mine\n# of 2026, in nats\nparams,tokens,loss\n1e8,2e9,3.1\n", []),
+    "a header of numpy": ("# mine\n# params,tokens,loss\n1e8,2e9,3.1\n", []),
+    "marks in quotes": ('"a; b; c",params,tokens,loss\nx,1e8,2e9,3.1\n', ["a; b; c"]),
+}
+
+
+@pytest.mark.parametrize(("text", "others"), PREFACES.values(), ids=PREFACES)
+def test_what_stands_before_the_header_is_passed_over(
+    text: str, others: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "runs.csv").write_text(text)
+    runs = read_runs(tmp_path / "runs.csv")
+    assert list(runs) == ["params", "tokens", "flops", "loss", *others]
+    assert runs["loss"].tolist() == [3.1]
+
+
+def test_a_header_may_begin_with_a_number_sign(tmp_path: Path) -> None:
+    (tmp_path / "runs.csv").write_text("#,params,tokens,loss\n1,1e8,2e9,3.1\n2,2e8,4e9,2.9\n")
+    assert read_runs(tmp_path / "runs.csv")["params"].tolist() == [1e8, 2e8]
+
+
+def test_blank_signs_hold_no_runs(tmp_path: Path) -> None:
+    (tmp_path / "runs.csv").write_text("\u00a0\u2003\n")
+    with pytest.raises(DataError, match=r"runs\.csv holds no runs"):
+        read_runs(tmp_path / "runs.csv")
