@@ -24,6 +24,9 @@ from bayescale.wording import listed, numbered_rows
 GUESS_NATS = 11.5
 """Loss of guessing, the logarithm of a vocabulary of 100,000."""
 
+GAP = 1.0
+"""Decades of tokens per param by which rows in another unit lie apart from the others."""
+
 POWERS = {"params": range(0, 13, 3), "tokens": range(0, 13, 3), "flops": range(0, 25, 3)}
 """Powers of ten that are units of a count."""
 
@@ -54,10 +57,10 @@ def unit_remarks(
     filled = filled_column(runs, cost)
     smooth = inputs if response == "loss" else ()
     searches = (
-        lambda table: _impossible_counts(table, filled, whole=True),
+        lambda table: _impossible_counts(table, filled, cost, whole=True),
         lambda table: _off_the_cost(table, filled, cost),
         lambda table: inputs_in_two_units(table, smooth, filled, cost),
-        lambda table: _impossible_counts(table, filled, whole=False),
+        lambda table: _impossible_counts(table, filled, cost, whole=False),
     )
     for search in searches:
         for rows, factors, reason in [*search(runs)]:
@@ -101,7 +104,9 @@ def _odd_losses(runs: pd.DataFrame, inputs: Sequence[str]) -> Iterator[str]:
         )
 
 
-def _impossible_counts(runs: pd.DataFrame, filled: str | None, *, whole: bool) -> Iterator[Change]:
+def _impossible_counts(
+    runs: pd.DataFrame, filled: str | None, cost: Cost, *, whole: bool
+) -> Iterator[Change]:
     """Return the whole table or else rows that no training run has had, by size, data or ratio.
 
     Public tables have 7e-5 to 6.4e4 tokens per param.
@@ -115,7 +120,14 @@ def _impossible_counts(runs: pd.DataFrame, filled: str | None, *, whole: bool) -
         ratio = (runs["tokens"] / runs["params"]).to_numpy()
         low, high = ratio < 5e-5, ratio > 1e5
         usual = np.log10(np.median(ratio[~low & ~high])) if not (low | high).all() else np.nan
-        groups = groups or ([every] if (low | high).mean() > 0.8 else [low, high])
+        # Rows of another unit lie apart; where ratios go on without a gap, they are what they are.
+        logs, inside = np.log10(ratio), ~low & ~high
+        parted = [
+            rows
+            for rows in (low, high)
+            if np.abs(logs[rows][:, None] - logs[inside]).min(initial=np.inf) > GAP
+        ]
+        groups = groups or ([every] if (low | high).mean() > 0.8 else parted)
     groups = [rows for rows in groups if rows.all() == whole and rows.any()]
     for rows in groups:
         spans = [f"{n} are {runs[n][rows].min():.3g} to {runs[n][rows].max():.3g}" for n in counts]
@@ -126,8 +138,14 @@ def _impossible_counts(runs: pd.DataFrame, filled: str | None, *, whole: bool) -
         # Those are multiplied that the table had.
         given = counts if filled is None else [name for name in COMPUTE if name != filled]
         factors = _likely_factors(centre, target, given)
-        if factors:
-            yield rows, factors, ", ".join(spans)
+        if not factors:
+            continue
+        mended = multiplied(runs, rows, factors, filled, cost)
+        if len(counts) == 2:
+            after = (mended["tokens"] / mended["params"])[rows]
+            if after.between(5e-5, 1e5).mean() < 0.9:
+                continue  # no unit explains it
+        yield rows, factors, ", ".join(spans)
 
 
 def _likely_factors(
