@@ -7,7 +7,7 @@ import pandas as pd
 
 from bayescale.errors import DataError
 
-LONGEST = 200
+LONGEST = 1000
 """Letters of a column's name at most: a name is a label, and files have limits too."""
 
 

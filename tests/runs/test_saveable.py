@@ -23,7 +23,7 @@ COLUMNS: dict[str, tuple[dict[Any, Any], str]] = {
     ),
     "an empty name": ({"": 1}, r"a column 4 named '', 0 letters"),
     "a name with NUL": ({"a\0b": 1}, r"column 4 named 'a\\x00b'"),
-    "a long name": ({"x" * 10_000: 1}, r"10000 letters long; expected a name of 1 to 200"),
+    "a long name": ({"x" * 10_000: 1}, r"10000 letters long; expected a name of 1 to 1000"),
     "half a letter": ({"kind": pd.Series(["a", "b", "\ud800"], dtype=object)}, r"in row 3"),
     "text with NUL": ({"kind": ["a", "b\0", "c"]}, r"'kind' holds 'b\\x00' in row 2"),
     "bytes": ({"kind": [b"a", b"b", b"c"]}, r"'kind' holds b'a' in row 1"),
