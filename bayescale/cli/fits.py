@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayescale.cli.lines import print_complaint
-from bayescale.errors import DataError
+from bayescale.errors import DataError, LawError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,7 +103,6 @@ def compare_with_others(fitted: "Fit") -> "Comparison":
     LawError
         If there is no other law.
     """
-    from bayescale.errors import LawError
     from bayescale.models import LAWS
     from bayescale.validation.compare import compare
 

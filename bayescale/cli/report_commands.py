@@ -67,9 +67,10 @@ def report(
         if inputs or (flops and chosen.allocates):
             check_budgets(chosen, flops or [1.0], inputs)
         settings: dict[str, Any] = {"draws": draws, "chains": chains, "random_seed": seed}
-        settings["priors"] = priors
         names = read_columns(columns)
-        fitted = fit_table(source, chosen, columns=names, where=where, groups=groups, **settings)
+        fitted = fit_table(
+            source, chosen, columns=names, where=where, groups=groups, priors=priors, **settings
+        )
         table = source
     page = report_fit(fitted, flops=flops, at=inputs, table=table, command=_command())
     page.save(out, form=form, figures=figures)

@@ -75,6 +75,16 @@ class Learner:
         self.rounds.append((points, target, self.proposal))
         return points, target, target - self.proposal.log_density(points)
 
+    def _finite_points(self) -> tuple[Array, Array]:
+        """Points of the rounds that are kept, with their log densities.
+
+        A point without a density may lie at infinity, and says nothing.
+        """
+        points = np.concatenate([own for own, _, _ in self.rounds])
+        target = np.concatenate([own for _, own, _ in self.rounds])
+        finite = np.isfinite(target)
+        return points[finite], target[finite]
+
     def learn(self, rounds: int) -> float:
         """Learn until the proposal is good, in so many rounds at most; returns its share."""
         n, share, restarts, done = len(self.modes[0].point), 0.0, 0, 0
@@ -100,12 +110,10 @@ class Learner:
     def improve(self) -> None:
         """Fit the next proposal to the points of the last rounds."""
         del self.rounds[:-WINDOW]
-        points = np.concatenate([own for own, _, _ in self.rounds])
-        target = np.concatenate([own for _, own, _ in self.rounds])
-        shares = [len(own) / len(points) for own, _, _ in self.rounds]
+        total = sum(len(own) for own, _, _ in self.rounds)
+        shares = [len(own) / total for own, _, _ in self.rounds]
         mixed = Mixture(shares, [proposal for _, _, proposal in self.rounds])
-        # A point without a density may lie at infinity, and says nothing.
-        points, target = points[np.isfinite(target)], target[np.isfinite(target)]
+        points, target = self._finite_points()
         log_weights = target - mixed.log_density(points)
         # Flattened until enough points are effective; no point counts too much by chance.
         for power in (1.0, *np.linspace(0.95, 0.05, 19)):
@@ -139,9 +147,7 @@ class Learner:
         A proposal fitted to weighted points hardly moves towards the one point in ten thousand that
         it proposes far too rarely. A part of its own there (Raftery and Bao 2010) does.
         """
-        points = np.concatenate([own for own, _, _ in self.rounds])
-        target = np.concatenate([own for _, own, _ in self.rounds])
-        points, target = points[np.isfinite(target)], target[np.isfinite(target)]
+        points, target = self._finite_points()
         weights = target - self.proposal.log_density(points)
         factor = self.spread.factor / 2
         whitened = solve_triangular(factor, points.T, lower=True).T

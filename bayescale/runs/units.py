@@ -24,6 +24,9 @@ from bayescale.wording import listed, numbered_rows
 GUESS_NATS = 11.5
 """Loss of guessing, the logarithm of a vocabulary of 100,000."""
 
+FEWEST, MOST = 5e-5, 1e5
+"""Tokens per param that a run may have: public tables have 7e-5 to 6.4e4."""
+
 GAP = 1.0
 """Decades of tokens per param by which rows in another unit lie apart from the others."""
 
@@ -107,10 +110,7 @@ def _odd_losses(runs: pd.DataFrame, inputs: Sequence[str]) -> Iterator[str]:
 def _impossible_counts(
     runs: pd.DataFrame, filled: str | None, cost: Cost, *, whole: bool
 ) -> Iterator[Change]:
-    """Return the whole table or else rows that no training run has had, by size, data or ratio.
-
-    Public tables have 7e-5 to 6.4e4 tokens per param.
-    """
+    """Return the whole table or else rows that no training run has had, by size, data or ratio."""
     least = {"params": 2e4, "tokens": 1e6, "flops": 1e9}
     counts = [name for name in ("params", "tokens") if name in runs]
     counts = counts or [name for name in ("flops",) if name in runs]
@@ -118,7 +118,7 @@ def _impossible_counts(
     groups = [every] if any(runs[name].max() < least[name] for name in counts) else []
     if len(counts) == 2:
         ratio = (runs["tokens"] / runs["params"]).to_numpy()
-        low, high = ratio < 5e-5, ratio > 1e5
+        low, high = ratio < FEWEST, ratio > MOST
         usual = np.log10(np.median(ratio[~low & ~high])) if not (low | high).all() else np.nan
         # Rows of another unit lie apart; where ratios go on without a gap, they are what they are.
         logs, inside = np.log10(ratio), ~low & ~high
@@ -143,7 +143,7 @@ def _impossible_counts(
         mended = multiplied(runs, rows, factors, filled, cost)
         if len(counts) == 2:
             after = (mended["tokens"] / mended["params"])[rows]
-            if after.between(5e-5, 1e5).mean() < 0.9:
+            if after.between(FEWEST, MOST).mean() < 0.9:
                 continue  # no unit explains it
         yield rows, factors, ", ".join(spans)
 
